@@ -1,0 +1,233 @@
+package flow
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// View is a run as people and programs see it: the answer of system-tasks/runs/<id>.
+type View struct {
+	ID       string        `json:"id"`
+	Rev      int           `json:"rev"` // grows with every change
+	Title    string        `json:"title"`
+	Task     string        `json:"task,omitempty"`
+	Origin   string        `json:"origin"`
+	Text     string        `json:"text,omitempty"`
+	User     string        `json:"user"`
+	Lang     string        `json:"lang"`
+	Created  time.Time     `json:"created"`
+	Ended    time.Time     `json:"ended,omitzero"`
+	Zone     string        `json:"zone"`
+	Date     string        `json:"date"`
+	State    State         `json:"state"`
+	Exit     int           `json:"exit"` // exit code of the command line
+	Error    *ViewError    `json:"error"`
+	Digest   string        `json:"digest,omitempty"`
+	DryRun   bool          `json:"dry_run,omitempty"`
+	Approval *ViewApproval `json:"approval"`
+	Card     *Card         `json:"card,omitempty"`
+	Steps    []ViewStep    `json:"steps"`
+	Can      Can           `json:"can"`
+}
+
+// ViewError is why a run failed, and where.
+type ViewError struct {
+	Step    string `json:"step"`
+	Kind    string `json:"kind"`
+	Message string `json:"message"`
+}
+
+// ViewApproval is where an approval stands.
+type ViewApproval struct {
+	Needed  bool      `json:"needed"`
+	State   string    `json:"state"` // open, approved, denied, expired
+	By      string    `json:"by,omitempty"`
+	At      time.Time `json:"at,omitzero"`
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// ViewStep is a unit of a run.
+type ViewStep struct {
+	ID       string          `json:"id"`
+	Plugin   string          `json:"plugin"`
+	Title    string          `json:"title"`
+	Effect   string          `json:"effect"`
+	State    UnitState       `json:"state"`
+	Needs    []string        `json:"needs,omitempty"`
+	Attempts []ViewAttempt   `json:"attempts,omitempty"`
+	Params   json.RawMessage `json:"params,omitempty"`
+	Summary  string          `json:"summary,omitempty"`
+	Result   json.RawMessage `json:"result,omitempty"`
+	Files    json.RawMessage `json:"files,omitempty"`
+	Until    time.Time       `json:"wait_until,omitzero"`
+	Undo     *ViewUndo       `json:"undo,omitempty"`
+}
+
+// ViewAttempt is one try.
+type ViewAttempt struct {
+	N       int       `json:"n"`
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended,omitzero"`
+	Error   *Problem  `json:"error,omitempty"`
+}
+
+// ViewUndo says whether a step can be taken back, and until when.
+type ViewUndo struct {
+	Possible bool      `json:"possible"`
+	Until    time.Time `json:"until,omitzero"`
+	State    string    `json:"state,omitempty"`
+	Error    *Problem  `json:"error,omitempty"`
+}
+
+// Can says what may be asked of a run now, rights aside.
+type Can struct {
+	Approve bool `json:"approve"`
+	Deny    bool `json:"deny"`
+	Cancel  bool `json:"cancel"`
+	Retry   bool `json:"retry"`
+	Undo    bool `json:"undo"`
+}
+
+// View returns the run as it is seen at now.
+func (r *Run) View(now time.Time) View {
+	v := View{
+		ID: r.ID, Rev: r.Rev, Title: r.Title(), Task: r.Plan.TaskID, Origin: r.Origin, Text: r.Text, User: r.User, Lang: r.Lang,
+		Created: r.Created, Ended: r.Ended, Zone: r.Zone, Date: r.Date, State: r.Shown(now), Digest: r.Digest, DryRun: r.DryRun,
+		Approval: r.viewApproval(), Card: r.Card, Can: r.Can(now),
+	}
+	v.Exit = v.State.Exit()
+	if r.Problem != nil {
+		v.Error = &ViewError{r.Culprit, r.Problem.Kind, r.Problem.Message}
+	}
+	for _, s := range r.Steps {
+		if len(s.Units) == 0 {
+			v.Steps = append(v.Steps, ViewStep{ID: s.ID, Plugin: s.Plugin, Title: s.Fact.Title, Effect: s.Fact.Effect, State: Planned, Needs: s.Needs})
+		}
+		for _, u := range s.Units {
+			v.Steps = append(v.Steps, s.view(u, now))
+		}
+	}
+	return v
+}
+
+// Title names a run for people.
+func (r *Run) Title() string {
+	switch {
+	case r.Plan.Title != "":
+		return r.Plan.Title
+	case r.Plan.TaskID != "":
+		return r.Plan.TaskID
+	default:
+		return r.Text
+	}
+}
+
+// Shown is the state that people see: a run that only waits for a time is Waiting.
+func (r *Run) Shown(now time.Time) State {
+	if r.State == Running && r.Next(now).Act == ActWait {
+		return Waiting
+	}
+	return r.State
+}
+
+func (r *Run) viewApproval() *ViewApproval {
+	if !r.Approve {
+		return nil
+	}
+	a := &ViewApproval{Needed: true, State: "open", By: r.By, At: r.Decided, Expires: r.Expires}
+	switch {
+	case r.Approved:
+		a.State = "approved"
+	case r.Denied:
+		a.State = "denied"
+	case r.State == Expired:
+		a.State = "expired"
+	}
+	return a
+}
+
+// Can returns what may be asked of the run now.
+func (r *Run) Can(now time.Time) Can {
+	open := r.State == WaitingApproval && !r.Denied && (r.Expires.IsZero() || now.Before(r.Expires))
+	over := r.State.Over()
+	return Can{
+		Approve: open,
+		Deny:    open,
+		Cancel:  !over && !r.Stopping,
+		Retry:   over && r.State != StateDone && r.State != StateDenied && r.State != Expired,
+		Undo:    over && r.State != StateUndone && r.canUndo(now),
+	}
+}
+
+// canUndo reports whether something can be taken back at now.
+func (r *Run) canUndo(now time.Time) bool {
+	for _, s := range r.Steps {
+		for _, u := range s.Units {
+			if (undoable(s, u) || u.State == UndoBroken) && s.undoOpen(u, now) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// undoOpen reports whether the time for an undo has not run out.
+func (s *StepRun) undoOpen(u *Unit, now time.Time) bool {
+	return s.Fact.UndoFor == 0 || u.At.IsZero() || now.Before(u.At.Add(s.Fact.UndoFor))
+}
+
+func (s *StepRun) view(u *Unit, now time.Time) ViewStep {
+	v := ViewStep{
+		ID: u.ID, Plugin: s.Plugin, Title: s.Fact.Title, Effect: s.Fact.Effect, State: u.State, Needs: s.Needs, Params: u.Params,
+	}
+	if v.Params == nil {
+		v.Params = s.Params
+	}
+	if u.Until.After(now) {
+		v.Until = u.Until
+	}
+	for _, a := range u.Attempts {
+		v.Attempts = append(v.Attempts, ViewAttempt{a.N, a.Started, a.Ended, a.Problem})
+	}
+	if s.Fact.Undo {
+		v.Undo = &ViewUndo{Possible: undoable(s, u) && s.undoOpen(u, now), Error: u.UndoErr}
+		if s.Fact.UndoFor > 0 && !u.At.IsZero() {
+			v.Undo.Until = u.At.Add(s.Fact.UndoFor)
+		}
+	}
+	receipt := u.Answer()
+	v.Summary, v.Result, v.Files = receipt.Summary, receipt.Result, receipt.Files
+	return v
+}
+
+// Receipt is what the ledger keeps of a plugin's answer. Ref names the blob that holds a large result.
+type Receipt struct {
+	Result  json.RawMessage `json:"result,omitempty"`
+	Summary string          `json:"summary,omitempty"`
+	Files   json.RawMessage `json:"files,omitempty"`
+	Ref     string          `json:"ref,omitempty"`
+}
+
+// Answer returns the unit's receipt, empty when it has none.
+func (u *Unit) Answer() Receipt {
+	var a Receipt
+	// A receipt was valid JSON when it was written; what cannot be read shows as nothing.
+	_ = json.Unmarshal(u.Receipt, &a)
+	return a
+}
+
+// Card is the blast radius of a plan: what is read, written and sent to whom, and what can be undone.
+type Card struct {
+	Reads      []string    `json:"reads,omitempty"`
+	Writes     []string    `json:"writes,omitempty"`
+	Recipients []Recipient `json:"recipients,omitempty"`
+	Undoable   int         `json:"undoable"`
+	Total      int         `json:"total"`
+	Lines      []string    `json:"lines"`
+}
+
+// Recipient is somebody who gets something.
+type Recipient struct {
+	To       string `json:"to"`
+	External bool   `json:"external"` // outside of our own domains
+}

@@ -1,0 +1,171 @@
+// Package journal is a run under a claim: the state machine of flow, and the lane of the ledger that each
+// of its events is written to before anything follows from it.
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/flow"
+	"github.com/hearthfaas/hearth/shared/ledger"
+)
+
+// Journal is a run that this holder may move. It is safe for concurrent use; the run that Run returns is
+// not to be used while units run side by side.
+type Journal struct {
+	Attempt int // claims without progress, this one included
+
+	ledger *ledger.Ledger
+	claim  ledger.Claim
+	now    func() time.Time
+	mu     sync.Mutex
+	run    *flow.Run
+}
+
+// Take claims a run. It returns nil when there is nothing to do or another holder is at it.
+func Take(ctx context.Context, l *ledger.Ledger, lane ledger.Lane, now func() time.Time) (*Journal, error) {
+	work, err := l.Claim(ctx, lane, ledger.NewOwner())
+	if err != nil || work == nil {
+		return nil, err
+	}
+	run, err := Fold(work.Header, work.Journal)
+	if err != nil {
+		return nil, err
+	}
+	return &Journal{Attempt: work.Attempt, ledger: l, claim: work.Claim, now: now, run: run}, nil
+}
+
+// Resume takes over a claim that another function handed on.
+func Resume(ctx context.Context, l *ledger.Ledger, claim ledger.Claim, now func() time.Time) (*Journal, error) {
+	j := &Journal{Attempt: 1, ledger: l, claim: claim, now: now}
+	if err := l.Extend(ctx, claim); err != nil {
+		return nil, err
+	}
+	return j, j.Reload(ctx)
+}
+
+// Fold rebuilds a run from what the ledger keeps of it.
+func Fold(header []byte, lines []ledger.Entry) (*flow.Run, error) {
+	var h flow.Header
+	if err := json.Unmarshal(header, &h); err != nil {
+		return nil, fault.As(fault.Internal, err, "a run's header cannot be read")
+	}
+	events := make([]flow.Event, len(lines))
+	for i, line := range lines {
+		if err := json.Unmarshal(line.Body, &events[i]); err != nil {
+			return nil, fault.As(fault.Internal, err, "the line %s of run %s cannot be read", line.Key, h.ID)
+		}
+	}
+	return flow.Fold(h, events), nil
+}
+
+// Load reads a run without a claim.
+func Load(ctx context.Context, l *ledger.Ledger, lane ledger.Lane) (*flow.Run, error) {
+	stored, err := l.Load(ctx, lane)
+	if err != nil {
+		return nil, err
+	}
+	return Fold(stored.Header, stored.Journal)
+}
+
+// Reload reads the run again: something was decided from outside.
+func (j *Journal) Reload(ctx context.Context) error {
+	run, err := Load(ctx, j.ledger, j.claim.Lane)
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.run = run
+	return nil
+}
+
+// Run returns the run as it stands.
+func (j *Journal) Run() *flow.Run { return j.run }
+
+// Claim returns the claim that fences all writes.
+func (j *Journal) Claim() ledger.Claim { return j.claim }
+
+// Write writes an event and applies it. An event that stands there already, from before a crash, is fine.
+func (j *Journal) Write(ctx context.Context, e flow.Event) error {
+	return j.write(ctx, e, j.ledger.Step)
+}
+
+// Intent writes the event that comes before an effect. Forbidden means that somebody said stop.
+func (j *Journal) Intent(ctx context.Context, e flow.Event) error {
+	return j.write(ctx, e, func(ctx context.Context, c ledger.Claim, _ int64, key string, body []byte) error {
+		return j.ledger.Intent(ctx, c, key, body)
+	})
+}
+
+type writer func(ctx context.Context, c ledger.Claim, seq int64, key string, body []byte) error
+
+func (j *Journal) write(ctx context.Context, e flow.Event, to writer) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e.At = j.now()
+	body, err := json.Marshal(e)
+	if err != nil {
+		return fault.As(fault.Internal, err, "an event of run %s", j.run.ID)
+	}
+	if err := to(ctx, j.claim, 0, e.Key(j.run.Round), body); err != nil {
+		return err
+	}
+	j.run.Apply(e)
+	return nil
+}
+
+// Wait gives the run free until a time, or until a decision when it is zero.
+func (j *Journal) Wait(ctx context.Context, until time.Time) error {
+	in := time.Duration(-1)
+	if !until.IsZero() {
+		in = max(0, until.Sub(j.now()))
+	}
+	return j.ledger.Wait(ctx, j.claim, in)
+}
+
+// Retry gives the run free and makes it due again after a while.
+func (j *Journal) Retry(ctx context.Context, after time.Duration) error {
+	return j.ledger.Retry(ctx, j.claim, after, false)
+}
+
+// End ends the run in a state and puts the result into its session's outbox. It returns that session, ""
+// when nobody waits.
+func (j *Journal) End(ctx context.Context, e flow.Event) (ledger.Lane, error) {
+	e.Type, e.At = flow.Ended, j.now()
+	body, err := json.Marshal(e)
+	if err != nil {
+		return "", fault.As(fault.Internal, err, "the end of run %s", j.run.ID)
+	}
+	key := e.Key(j.run.Round)
+	j.run.Apply(e)
+	end := ledger.End{Key: key, Body: body, Session: ledger.Lane(j.run.Session)}
+	if end.Session != "" {
+		if end.Answer, err = result(j.run, j.now()); err != nil {
+			return "", err
+		}
+	}
+	return end.Session, j.ledger.End(ctx, j.claim, end)
+}
+
+// Tell puts a hint into the session's event log: this run changed, look at it again. A lost hint costs
+// nobody anything, so the error is for the log only.
+func (j *Journal) Tell(ctx context.Context, step, status string) error {
+	j.mu.Lock()
+	session, state := j.run.Session, j.run.State
+	j.mu.Unlock()
+	if session == "" {
+		return nil
+	}
+	hint, err := json.Marshal(map[string]any{
+		"type": "run", "run": string(j.claim.Lane), "state": state, "step": step, "status": status, "at": j.now(),
+	})
+	if err != nil {
+		return fault.As(fault.Internal, err, "a hint of run %s", j.claim.Lane)
+	}
+	_, err = j.ledger.Append(ctx, ledger.Lane(session), "", hint)
+	return err
+}

@@ -1,0 +1,129 @@
+package journal
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/flow"
+	"github.com/hearthfaas/hearth/shared/message"
+)
+
+// result is the outbox entry that tells the session how the run ended. It is written by code from the
+// receipts: nothing in it is claimed by a model.
+func result(run *flow.Run, now time.Time) ([]byte, error) {
+	var out message.Outbound
+	if len(run.Reply) > 0 {
+		if err := json.Unmarshal(run.Reply, &out); err != nil {
+			return nil, fault.As(fault.Internal, err, "the reply place of run %s", run.ID)
+		}
+	}
+	out.Markdown, out.Run = Summary(run), run.ID
+	if run.Can(now).Undo && run.State == flow.StateDone {
+		out.Buttons = [][]message.Button{{{Label: words(run.Lang, "Undo", "撤销"), Value: "u:" + run.ID}}}
+	}
+	raw, err := json.Marshal(out)
+	if err != nil {
+		return nil, fault.As(fault.Internal, err, "the result of run %s", run.ID)
+	}
+	return raw, nil
+}
+
+// Summary tells in Markdown how a run ended: one line for the whole, one for each step, what went wrong,
+// and what to do next.
+func Summary(run *flow.Run) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "**%s**\n", headline(run))
+	for _, s := range run.Steps {
+		for _, u := range s.Units {
+			if line := unitLine(run.Lang, s, u); line != "" {
+				fmt.Fprintf(&b, "- %s\n", line)
+			}
+		}
+	}
+	if run.Problem != nil && run.State != flow.StateDone && run.State != flow.StateUndone {
+		fmt.Fprintf(&b, "\n%s `%s`: %s\n", words(run.Lang, "What went wrong in", "出错的步骤"), run.Culprit, run.Problem.Message)
+	}
+	fmt.Fprintf(&b, "\n%s `%s`", words(run.Lang, "Run", "运行"), run.ID)
+	if next := advice(run); next != "" {
+		fmt.Fprintf(&b, " · %s", next)
+	}
+	return b.String()
+}
+
+func headline(run *flow.Run) string {
+	text := map[flow.State][2]string{
+		flow.StateDone:   {"Done", "已完成"},
+		flow.StateFailed: {"Failed; nothing had to be taken back", "失败，没有需要撤销的内容"},
+		flow.RolledBack:  {"Failed and rolled back", "失败，已自动回滚"},
+		flow.NeedsHuman:  {"Stopped: a person has to look at this", "已停止，需要人工处理"},
+		flow.Stopped:     {"Stopped on request", "已按要求停止"},
+		flow.StateUndone: {"Undone", "已撤销"},
+		flow.StateDenied: {"Not approved; nothing was done", "未获批准，什么都没有执行"},
+		flow.Expired:     {"Nobody approved in time; nothing was done", "审批超时，什么都没有执行"},
+	}[run.State]
+	line := words(run.Lang, text[0], text[1])
+	if title := run.Title(); title != "" {
+		line += words(run.Lang, ": ", "：") + title
+	}
+	if run.DryRun {
+		line += words(run.Lang, " (dry run)", "（试运行）")
+	}
+	return line
+}
+
+// unitLine tells what became of a unit, with its receipt: run and step.
+func unitLine(lang string, s *flow.StepRun, u *flow.Unit) string {
+	title := s.Fact.Title
+	if u.ID != s.ID {
+		title += " " + u.ID[len(s.ID):]
+	}
+	switch u.State {
+	case flow.UnitDone:
+		summary := u.Answer().Summary
+		if summary == "" {
+			summary = words(lang, "done", "完成")
+		}
+		return fmt.Sprintf("✓ %s: %s  `%s`", title, summary, u.ID)
+	case flow.UnitUndone:
+		return fmt.Sprintf("↩ %s: %s  `%s`", title, words(lang, "undone", "已撤销"), u.ID)
+	case flow.UnitFailed:
+		return fmt.Sprintf("✗ %s: %s  `%s`", title, problem(u.Problem), u.ID)
+	case flow.UnitUnknown:
+		return fmt.Sprintf("? %s: %s  `%s`", title, words(lang, "nobody knows whether it happened; please check", "无法确定是否已执行，请核实"), u.ID)
+	case flow.UndoBroken:
+		return fmt.Sprintf("! %s: %s: %s  `%s`", title, words(lang, "could not be undone", "无法撤销"), problem(u.UndoErr), u.ID)
+	case flow.UnitSkipped:
+		return fmt.Sprintf("– %s: %s  `%s`", title, words(lang, "skipped", "已跳过"), u.ID)
+	default:
+		return ""
+	}
+}
+
+func problem(p *flow.Problem) string {
+	if p == nil {
+		return "?"
+	}
+	return p.Message
+}
+
+// advice is the next thing a person can do.
+func advice(run *flow.Run) string {
+	switch run.State {
+	case flow.RolledBack, flow.StateFailed:
+		return "`hearth runs retry " + run.ID + "`"
+	case flow.NeedsHuman, flow.Stopped:
+		return "`hearth runs show " + run.ID + "` · `hearth runs undo " + run.ID + "`"
+	default:
+		return ""
+	}
+}
+
+func words(lang, en, zh string) string {
+	if lang == "zh" {
+		return zh
+	}
+	return en
+}
