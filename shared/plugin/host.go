@@ -1,0 +1,266 @@
+package plugin
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/fn"
+	"github.com/hearthfaas/hearth/shared/manifest"
+	"github.com/hearthfaas/hearth/shared/vault"
+)
+
+// KeySecret is the secret with the public key that calls are verified with: 32 bytes, base64.
+const KeySecret = "hearth-call-key"
+
+// The values of Request.Op.
+const (
+	OpDo   = "do"
+	OpUndo = "undo"
+)
+
+// The values of manifest.Grants.Files.
+const (
+	FilesParams    = "params"
+	FilesWorkspace = "workspace"
+)
+
+// host serves one plugin.
+type host struct {
+	*definition
+	env     *fn.Env
+	client  *http.Client
+	flights flights
+}
+
+func newHost(d *definition, env *fn.Env) *host {
+	transport := env.Transport
+	if transport == nil {
+		transport = &http.Transport{
+			DialContext:     (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+			IdleConnTimeout: 90 * time.Second,
+		}
+	}
+	return &host{definition: d, env: env, client: &http.Client{
+		Transport: transport,
+		// A capability is for one address.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// ServeHTTP answers GET /manifest, and signed calls by POST.
+func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet && r.URL.Path == "/manifest" {
+		fn.Reply(w, http.StatusOK, h.manifest)
+		return
+	}
+	resp, err := h.receive(r)
+	if err != nil {
+		fn.Fail(w, r, err)
+		return
+	}
+	fn.Reply(w, http.StatusOK, resp)
+}
+
+// receive verifies and checks a call before anything runs.
+func (h *host) receive(r *http.Request) (Response, error) {
+	if r.Method != http.MethodPost {
+		return Response{}, fault.New(fault.Invalid, "want POST of a signed call, or GET /manifest")
+	}
+	body, err := fn.ReadBody(r)
+	if err != nil {
+		return Response{}, err
+	}
+	if err := h.verify(r.Header.Get(vault.CallHeader), body); err != nil {
+		return Response{}, err
+	}
+	req, err := h.parse(body)
+	if err != nil {
+		return Response{}, err
+	}
+	return h.flights.do(r.Context(), req, func() (Response, error) { return h.run(r.Context(), req) })
+}
+
+func (h *host) verify(header string, body []byte) error {
+	text, err := h.env.Secret(KeySecret)
+	if err != nil {
+		return err
+	}
+	plain := strings.NewReplacer("-", "+", "_", "/", "=", "").Replace(text)
+	key, err := base64.RawStdEncoding.DecodeString(plain)
+	if err != nil || len(key) != ed25519.PublicKeySize {
+		return fault.New(fault.Unauthorized, "the secret %s is not the base64 of %d bytes", KeySecret, ed25519.PublicKeySize)
+	}
+	_, err = vault.VerifyPlugin(key, header, Name(h.manifest.ID), body, h.env.Now())
+	return err
+}
+
+// parse reads the envelope, which may have fields that this version does not know, and checks the
+// parameters, which may not.
+func (h *host) parse(body []byte) (Request, error) {
+	var req Request
+	if err := json.Unmarshal(body, &req); err != nil {
+		return req, fault.As(fault.Invalid, err, "the call is not the JSON we expect")
+	}
+	if req.Run == "" || req.Step == "" || req.Key == "" {
+		return req, fault.New(fault.Invalid, "a call needs run, step and key")
+	}
+	if req.Op != OpDo && req.Op != OpUndo {
+		return req, fault.New(fault.Invalid, "want do or undo, not %q", req.Op).At("op")
+	}
+	if req.Op == OpUndo && h.undo == nil {
+		return req, fault.New(fault.Invalid, "%s has no undo", h.manifest.ID).At("op")
+	}
+	if len(req.Params) == 0 {
+		req.Params = json.RawMessage("{}")
+	}
+	return req, h.validate(req.Params)
+}
+
+// run works on a call until its end or Limits.Wall, even when the caller hangs up: the engine asks again
+// with the same key, and half an effect helps nobody.
+func (h *host) run(ctx context.Context, req Request) (Response, error) {
+	wall := h.manifest.Limits.Wall
+	if deadline, ok := ctx.Deadline(); ok {
+		wall = min(wall, time.Until(deadline))
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wall)
+	defer cancel()
+	c, err := newCall(ctx, h, req)
+	if err != nil {
+		return Response{}, err
+	}
+	if c.Dir, err = os.MkdirTemp(h.env.Setting("HEARTH_WORK", os.TempDir()), "call-"); err != nil {
+		return Response{}, fault.As(fault.Unavailable, err, "there is no room for the call's files").Try("set HEARTH_WORK to a folder that can be written")
+	}
+	defer tidy(c)
+	if req.Op == OpUndo {
+		return h.takeBack(c)
+	}
+	return h.act(c)
+}
+
+// tidy removes the call's folder. What is left of it is a leak, not a reason to doubt the effect.
+func tidy(c *Call) {
+	if err := os.RemoveAll(c.Dir); err != nil {
+		c.Log.Error("the call's folder stays behind", "dir", c.Dir, "err", err)
+	}
+}
+
+// act runs the operation between staging its inputs and publishing its outputs.
+func (h *host) act(c *Call) (Response, error) {
+	if err := c.stage(h.files(c.request.Params)); err != nil {
+		return Response{}, err
+	}
+	var out any
+	err := h.guard(c, func() (err error) {
+		out, err = h.do(c, c.request.Params)
+		return err
+	})
+	if err != nil {
+		return Response{}, err
+	}
+	result, err := h.encode(out)
+	if err != nil {
+		return Response{}, h.after(c, nil, err)
+	}
+	files, err := c.publish()
+	if err != nil {
+		return Response{}, h.after(c, files, err)
+	}
+	return Response{Result: result, Summary: c.summary, Files: files}, nil
+}
+
+// takeBack runs the undo with the recorded receipt, if there is one.
+func (h *host) takeBack(c *Call) (Response, error) {
+	var result json.RawMessage
+	if len(c.request.Receipt) > 0 && string(c.request.Receipt) != "null" {
+		var receipt Response
+		if err := json.Unmarshal(c.request.Receipt, &receipt); err != nil {
+			return Response{}, fault.As(fault.Invalid, err, "not a response of ours").At("receipt")
+		}
+		result, c.Files = receipt.Result, receipt.Files
+	}
+	err := h.guard(c, func() error { return h.undo(c, c.request.Params, result) })
+	if err != nil {
+		return Response{}, err
+	}
+	return Response{Result: json.RawMessage("null"), Summary: c.summary}, nil
+}
+
+// guard runs the plugin's own code and turns a panic into a fault.
+func (h *host) guard(c *Call, work func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.Log.Error("panic", "value", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = fault.New(fault.Internal, "%s crashed on this call", h.manifest.ID)
+		}
+	}()
+	return work()
+}
+
+func (h *host) encode(out any) (json.RawMessage, error) {
+	result, err := json.Marshal(out)
+	if err != nil {
+		return nil, fault.As(fault.Internal, err, "the result is not JSON")
+	}
+	if limit := h.manifest.Limits.Output; int64(len(result)) > limit {
+		return nil, fault.New(fault.TooLarge, "the result has %d bytes, over the limit of %d", len(result), limit)
+	}
+	return result, nil
+}
+
+// after gives an error behind the operation its kind: unless nothing can have happened, it is Unknown, so
+// that the engine takes the step back instead of believing that it had no effect. A plugin that reaches no
+// host and no workspace can have no effect but the files it publishes.
+func (h *host) after(c *Call, published []Artifact, err error) error {
+	effect, grants := h.effect(c.request.Params), h.manifest.Grants
+	confined := effect != manifest.Irreversible && len(grants.Hosts) == 0 && grants.Files != FilesWorkspace
+	if c.DryRun || effect == manifest.Read || (confined && len(published) == 0 && !fault.InDoubt(err)) {
+		return err
+	}
+	return fault.As(fault.Unknown, err, "%s, after the step took effect", fault.Text(err))
+}
+
+// effect returns the effect of a call: that of its operation, else the plugin's.
+func (h *host) effect(params json.RawMessage) manifest.Effect {
+	var selected struct {
+		Op string `json:"op"`
+	}
+	if len(h.manifest.Ops) > 0 && json.Unmarshal(params, &selected) == nil {
+		if op, found := h.manifest.Ops[selected.Op]; found {
+			return op.Effect
+		}
+	}
+	return h.manifest.Effect
+}
+
+// files returns the workspace paths in parameters that have passed the schema.
+func (h *host) files(params json.RawMessage) []File {
+	var v any
+	if json.Unmarshal(params, &v) != nil {
+		return nil // the schema has refused it already
+	}
+	return files(nil, h.params, v, "params")
+}
+
+// unanswered gives an error without an answer its kind: an address that was not reached had no effect.
+func unanswered(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fault.As(fault.Timeout, err, "no answer from system-files in time")
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return fault.As(fault.Unavailable, err, "system-files cannot be reached")
+	}
+	return fault.As(fault.Unknown, err, "the connection to system-files broke before an answer")
+}
