@@ -1,0 +1,192 @@
+// What the functions answer, as their HTTP APIs define it. Times are RFC 3339 and empty when there is none.
+
+export type RunState =
+  | 'waiting_approval' | 'running' | 'waiting' | 'done' | 'failed' | 'rolling_back' | 'rolled_back'
+  | 'needs_human' | 'stopped' | 'undoing' | 'undone' | 'denied' | 'expired'
+
+export type StepState =
+  | 'planned' | 'ready' | 'waiting' | 'running' | 'done' | 'failed' | 'skipped' | 'unknown'
+  | 'undoing' | 'undone' | 'undo_failed'
+
+export type Verb = 'approve' | 'deny' | 'cancel' | 'retry' | 'undo'
+
+export interface Problem {
+  kind: string
+  message: string
+}
+
+export interface Attempt {
+  n: number
+  started: string
+  ended?: string
+  error?: Problem | null
+}
+
+export interface Artifact {
+  path: string
+  version?: number
+  hash?: string
+  size?: number
+  type?: string
+  at?: string
+}
+
+/** A file that came with an answer. Its ref is a workspace path. */
+export interface ChatFile {
+  ref: string
+  name?: string
+  type?: string
+  size?: number
+}
+
+export interface StepUndo {
+  possible: boolean
+  until?: string
+  state?: string
+  error?: Problem | string | null
+  started?: string
+  ended?: string
+}
+
+export interface Step {
+  id: string
+  plugin: string
+  title?: string
+  effect?: string
+  state: StepState
+  attempts?: Attempt[] | null
+  params?: unknown
+  summary?: string
+  result?: unknown
+  files?: Artifact[] | null
+  undo?: StepUndo | null
+  needs?: string[] | null
+  wait_until?: string
+}
+
+export interface Recipient {
+  to: string
+  external?: boolean
+}
+
+export interface Card {
+  reads?: string[] | null
+  writes?: string[] | null
+  recipients?: Recipient[] | null
+  undoable?: number
+  total?: number
+  lines?: string[] | null
+}
+
+export interface Approval {
+  needed: boolean
+  state: string
+  by?: string
+  at?: string
+  expires?: string
+}
+
+export interface Run {
+  id: string
+  rev: number
+  title?: string
+  task?: string
+  origin?: string
+  text?: string
+  user?: string
+  lang?: string
+  created: string
+  ended?: string
+  zone?: string
+  date?: string
+  state: RunState
+  error?: (Problem & { step?: string }) | null
+  digest?: string
+  exit?: number
+  approval?: Approval | null
+  card?: Card | null
+  dry_run?: boolean
+  steps?: Step[] | null
+  can?: Partial<Record<Verb, boolean>>
+}
+
+export interface Trigger {
+  type: string
+  schedule?: string
+  timezone?: string
+  misfire?: string
+  grace?: string
+  overlap?: string
+  phrase?: string
+  calendar?: string
+}
+
+export interface Plan {
+  task_id?: string
+  title?: string
+  trigger?: Trigger | null
+  steps: { id?: string; plugin: string; params?: unknown }[]
+}
+
+export interface Task {
+  task_id: string
+  title?: string
+  owner?: string
+  plan: Plan
+  next?: string
+  last_run?: string
+  enabled: boolean
+}
+
+export interface Fire {
+  at: string
+  fired?: boolean
+  run?: string
+  /** The state of the run; none when it is forgotten, or never was. */
+  outcome?: string
+  why?: string
+}
+
+export interface Attachment {
+  name: string
+  size: number
+  type: string
+}
+
+export interface Mail {
+  id: string
+  at: string
+  from: string
+  to: string[]
+  subject: string
+  attachments?: Attachment[] | null
+  text?: string
+  html?: string
+}
+
+export interface Session {
+  session: string
+  title?: string
+  at?: string
+}
+
+export interface Account {
+  user: string
+  role: string
+}
+
+export interface Button {
+  label: string
+  value: string
+  style?: string
+}
+
+/** What the event log of a session holds. A type that is not here is from a newer server and is ignored. */
+export type ChatEvent =
+  | { type: 'user'; key: string; text: string; from?: string; at: string }
+  | { type: 'draft'; seq: number; text: string }
+  | {
+      type: 'answer'; key: string; seq: number; markdown: string; buttons?: Button[][] | null
+      files?: ChatFile[] | null; run?: string; repeated?: boolean; at: string
+    }
+  | { type: 'run'; run: string; state: string; step?: string; status?: string; at?: string }

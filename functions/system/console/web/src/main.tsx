@@ -1,0 +1,23 @@
+import { render } from 'preact'
+import { App } from './app.tsx'
+import { watch } from './attention.ts'
+import { applyLang } from './i18n.ts'
+import { arrive, takeCode } from './signin.tsx'
+import './style/base.css'
+import './style/controls.css'
+import './style/shell.css'
+import './style/chat.css'
+import './style/runs.css'
+import './style/pages.css'
+import { applyTheme } from './theme.ts'
+
+applyTheme()
+applyLang()
+watch()
+void arrive(takeCode())
+
+const root = document.getElementById('app')
+if (root) {
+  root.textContent = ''
+  render(<App />, root)
+}
