@@ -43,8 +43,8 @@ e2e: ## the stories over the whole bundle
 race: ## the Go tests three times over under the race detector
 	$(GO) test -race -shuffle=on -count=3 -timeout 60m ./...
 
-bench: ## the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: build ## throughput and latency of a message beside a floor, in one run (ARGS="-rounds 5" for flags)
+	@$(GO) run ./tests/bench $(ARGS)
 
 fmt: ## format the Go files
 	@$(GO) tool gofumpt -w $(GO_FILES)

@@ -66,6 +66,8 @@ type Unit struct {
 	Tries    int       // attempts in this round
 	Undos    int       // attempts to undo in this round
 	UndoErr  *Problem
+	UndoFrom time.Time // when the last undo began …
+	UndoTo   time.Time // … and ended
 }
 
 // Attempt is one try of a unit.
@@ -212,12 +214,12 @@ func (r *Run) applyUnit(e Event) {
 		u.end(e)
 		r.blame(u, e.Problem)
 	case UndoIntent:
-		u.State = UnitUndoing
+		u.State, u.UndoFrom, u.UndoTo = UnitUndoing, e.At, time.Time{}
 		u.Undos++
 	case Undone:
-		u.State, u.UndoErr = UnitUndone, nil
+		u.State, u.UndoErr, u.UndoTo = UnitUndone, nil, e.At
 	case UndoFailed:
-		u.State, u.UndoErr, u.Until = UndoBroken, e.Problem, e.Until
+		u.State, u.UndoErr, u.Until, u.UndoTo = UndoBroken, e.Problem, e.Until, e.At
 	}
 }
 

@@ -77,6 +77,8 @@ type ViewUndo struct {
 	Until    time.Time `json:"until,omitzero"`
 	State    string    `json:"state,omitempty"`
 	Error    *Problem  `json:"error,omitempty"`
+	Started  time.Time `json:"started,omitzero"`
+	Ended    time.Time `json:"ended,omitzero"`
 }
 
 // Can says what may be asked of a run now, rights aside.
@@ -190,7 +192,7 @@ func (s *StepRun) view(u *Unit, now time.Time) ViewStep {
 		v.Attempts = append(v.Attempts, ViewAttempt{a.N, a.Started, a.Ended, a.Problem})
 	}
 	if s.Fact.Undo {
-		v.Undo = &ViewUndo{Possible: undoable(s, u) && s.undoOpen(u, now), Error: u.UndoErr}
+		v.Undo = &ViewUndo{Possible: undoable(s, u) && s.undoOpen(u, now), Error: u.UndoErr, Started: u.UndoFrom, Ended: u.UndoTo}
 		if s.Fact.UndoFor > 0 && !u.At.IsZero() {
 			v.Undo.Until = u.At.Add(s.Fact.UndoFor)
 		}

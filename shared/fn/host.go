@@ -107,7 +107,7 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 		took := h.env.Now().Sub(start).Seconds()
 		h.calls.WithLabelValues(code, r.Method).Inc()
 		h.seconds.WithLabelValues(code, r.Method).Observe(took)
-		log.Debug("call", "method", r.Method, "path", r.URL.Path, "code", out.code(), "seconds", took)
+		log.Debug("call", "method", r.Method, "code", out.code(), "seconds", took)
 	}()
 	h.handler.ServeHTTP(out, r)
 }

@@ -46,8 +46,9 @@ type Request struct {
 	Now     time.Time
 	Event   json.RawMessage
 	DryRun  bool
-	Ask     bool     // approval even where policy asks for none
-	Domains []string // mail domains that are our own
+	Ask     bool          // approval even where policy asks for none
+	Domains []string      // mail domains that are our own
+	Recall  time.Duration // how long irreversible steps wait before they act, when they were asked for in chat
 }
 
 // Prepare fixes everything about a run that must not change later: day and zone, effects as the plugins
@@ -69,7 +70,7 @@ func Prepare(r Request, plugins []manifest.Manifest) (flow.Header, error) {
 		}
 		fact := factOf(m, s, r.Lang)
 		h.Facts[s.ID] = fact
-		describe(h.Card, m, s, fact, r)
+		describe(h.Card, m, dated(s, h.Date), fact, r)
 		h.Approve = h.Approve || asks(s, fact, r)
 	}
 	if r.DryRun {
@@ -79,9 +80,15 @@ func Prepare(r Request, plugins []manifest.Manifest) (flow.Header, error) {
 		h.Expires = r.Now.Add(ApprovalFor)
 	}
 	if r.Origin == FromChat || r.Origin == FromMessage {
-		h.Recall = DefaultRecall
+		h.Recall = r.Recall
 	}
 	return h, nil
+}
+
+// dated is a step as people see it: with the run's day in it.
+func dated(s flow.Step, date string) flow.Step {
+	s.Params = json.RawMessage(strings.ReplaceAll(string(s.Params), "{{date}}", date))
+	return s
 }
 
 func find(plugins []manifest.Manifest, id string) (manifest.Manifest, *fault.Error) {

@@ -19,7 +19,6 @@ type session struct {
 	done   int64
 	seq    int64
 	held   *ledger.Claim // nobody while nil
-	head   string        // the outbox head that its holder may be sending
 }
 
 // TestSessionFollowsItsModel drives the transitions in random order, also with claims that were lost

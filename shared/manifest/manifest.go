@@ -75,7 +75,7 @@ type Limits struct {
 // Intent is how planners find the plugin and fill its parameters without a language model.
 type Intent struct {
 	Phrases []string       `json:"phrases"`           // trigger words and phrases, in Chinese and English, lower case
-	Takes   string         `json:"takes,omitempty"`   // the type of data it consumes from an earlier step: table, file
+	Takes   string         `json:"takes,omitempty"`   // the type of data it consumes from an earlier step: table, file; needed, unless an optional slot has this kind
 	Gives   string         `json:"gives,omitempty"`   // the type of data it produces: table, file, receipt
 	Slots   []Slot         `json:"slots,omitempty"`   // parameters to take from the request's words
 	Example map[string]any `json:"example,omitempty"` // parameters that work as they are
@@ -85,7 +85,7 @@ type Intent struct {
 // Slot says how a parameter is found in a request.
 type Slot struct {
 	Param    string `json:"param"`
-	Kind     string `json:"kind"` // email, path, text, date, sql, number, quoted, file (the output of an earlier step)
+	Kind     string `json:"kind"` // email, url, path, text, date, sql, number, quoted, file or table (the output of an earlier step)
 	Required bool   `json:"required"`
 	Ask      Phrase `json:"ask"` // the question when it is missing
 }

@@ -64,31 +64,51 @@ func (s splitter) within(wrap func(Document) Block) splitter {
 
 // pack fills parts with blocks. A heading goes along with what it stands above.
 func (s splitter) pack(doc Document) []Document {
-	var parts []Document
-	var part Document
-	for _, b := range doc {
-		pieces := []Block{b}
-		if !s.fits(pieces) {
-			pieces = s.below(part.heading()).pieces(b)
-		}
-		for _, piece := range pieces {
-			if len(part) == 0 || s.fits(append(part[:len(part):len(part)], piece)) {
-				part = append(part, piece)
-				continue
+	p := packer{splitter: s}
+	for len(doc) > 0 {
+		n := p.most(len(doc), func(n int) Document { return p.with(doc[:n]...) })
+		p.part, doc = p.with(doc[:n]...), doc[n:]
+		switch {
+		case len(doc) == 0:
+		case len(p.part) > 0 && p.next().fits(doc[:1]):
+			p.turn(doc[0])
+		default:
+			for _, piece := range p.below(p.part.heading()).pieces(doc[0]) {
+				if len(p.part) > 0 && !p.fits(p.with(piece)) {
+					p.turn(piece)
+				}
+				p.part = p.with(piece)
 			}
-			head := part.heading()
-			if len(head) == len(part) || !s.fits(append(head[:len(head):len(head)], piece)) {
-				head = nil
-			}
-			parts = append(parts, part[:len(part)-len(head)])
-			part = append(head, piece)
-			s = s.next()
+			doc = doc[1:]
 		}
 	}
-	if len(part) > 0 {
-		parts = append(parts, part)
+	if len(p.part) > 0 {
+		p.parts = append(p.parts, p.part)
 	}
-	return parts
+	return p.parts
+}
+
+// packer is a pack under way.
+type packer struct {
+	splitter
+	parts []Document
+	part  Document // the one that is being filled
+}
+
+// with returns the part with more blocks.
+func (p *packer) with(blocks ...Block) Document {
+	return append(p.part[:len(p.part):len(p.part)], blocks...)
+}
+
+// turn begins a new part for a block, with the heading above it where both have room.
+func (p *packer) turn(b Block) {
+	p.splitter = p.next()
+	head := p.part.heading()
+	if len(head) == len(p.part) || !p.fits(append(head[:len(head):len(head)], b)) {
+		head = nil
+	}
+	p.parts = append(p.parts, p.part[:len(p.part)-len(head)])
+	p.part = head
 }
 
 // heading returns the heading at the end.
@@ -140,6 +160,10 @@ func (s splitter) code(b Block) []Block {
 			continue
 		}
 		line := []rune(lines[0])
+		if len(line) == 0 {
+			lines = lines[1:] // not even an empty line has room
+			continue
+		}
 		n = max(1, s.most(len(line), func(n int) Document { return Document{piece(string(line[:n]))} }))
 		n = whole(line, n)
 		out = append(out, piece(string(line[:n])))
@@ -242,9 +266,16 @@ func (s splitter) text(b Block) []Block {
 	return out
 }
 
-// most returns the largest n in 0..total whose document fits.
+// most returns the largest n in 0..total whose document fits. It looks at small ones first: total may be
+// very much more than fits.
 func (s splitter) most(total int, of func(n int) Document) int {
-	return sort.Search(total, func(n int) bool { return !s.fits(of(n + 1)) })
+	over := 1
+	for over <= total && s.fits(of(over)) {
+		over *= 2
+	}
+	fit := over / 2
+	over = min(over, total+1)
+	return fit + sort.Search(over-fit-1, func(i int) bool { return !s.fits(of(fit + i + 1)) })
 }
 
 func flat(spans []Span) []rune {
