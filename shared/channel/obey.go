@@ -1,0 +1,264 @@
+package channel
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/ledger"
+	"github.com/hearthfaas/hearth/shared/manifest"
+	"github.com/hearthfaas/hearth/shared/message"
+	"github.com/hearthfaas/hearth/shared/policy"
+	"github.com/hearthfaas/hearth/shared/vault"
+)
+
+const (
+	orderSpace = "orders"       // answers to orders, by the order's key
+	orderLife  = 24 * time.Hour // platforms redeliver for so long
+	listedRuns = 20
+)
+
+// orderAnswer is what an order was answered. It is written down before it is delivered, so that an order
+// that arrives again is not carried out again.
+type orderAnswer struct {
+	Text string `json:"text"`
+	Run  string `json:"run,omitempty"`
+	Sent bool   `json:"sent"`
+}
+
+// view is what we read of a run.
+type view struct {
+	ID    string `json:"id"`
+	Title string `json:"title"`
+	State string `json:"state"`
+	Can   struct {
+		Approve bool `json:"approve"`
+		Deny    bool `json:"deny"`
+		Cancel  bool `json:"cancel"`
+		Undo    bool `json:"undo"`
+	} `json:"can"`
+}
+
+// obey carries an order out and answers it. done is false when the words were no order after all.
+func (i *Intake) obey(ctx context.Context, in message.Inbound, p policy.Principal, o order) (taken Taken, done bool, err error) {
+	doc, err := i.ledger.Get(ctx, orderSpace, key(in))
+	var answer orderAnswer
+	switch {
+	case fault.Is(err, fault.NotFound):
+		answer, done, err = i.carryOut(ctx, in, p, o)
+		if err != nil || !done {
+			return Taken{}, done, err
+		}
+		doc = ledger.Doc{ID: key(in), Rev: ledger.Absent}
+		if doc, err = i.note(ctx, doc, answer); err != nil {
+			return Taken{}, true, err
+		}
+	case err != nil:
+		return Taken{}, true, err
+	default:
+		if err := json.Unmarshal(doc.Body, &answer); err != nil {
+			return Taken{}, true, fault.As(fault.Internal, err, "the answer to an order is damaged")
+		}
+	}
+	taken = Taken{Answer: "order/" + key(in)}
+	if answer.Sent {
+		return taken, true, nil
+	}
+	out := message.Outbound{
+		Key: taken.Answer, Address: in.Address, Markdown: answer.Text, Run: answer.Run, ReplyTo: in.MessageID, Reply: in.Reply,
+	}
+	if err := i.deliver(ctx, out); err != nil {
+		return Taken{}, true, err
+	}
+	answer.Sent = true
+	_, err = i.note(ctx, doc, answer)
+	return taken, true, err
+}
+
+func (i *Intake) note(ctx context.Context, doc ledger.Doc, answer orderAnswer) (ledger.Doc, error) {
+	body, err := json.Marshal(answer)
+	if err != nil {
+		return ledger.Doc{}, fault.As(fault.Internal, err, "encode the answer to an order")
+	}
+	doc.Body = body
+	return i.ledger.Put(ctx, orderSpace, doc, orderLife)
+}
+
+// carryOut does what an order says. An error means that it may be tried again; a refusal is an answer.
+func (i *Intake) carryOut(ctx context.Context, in message.Inbound, p policy.Principal, o order) (orderAnswer, bool, error) {
+	lang := Speaks(in)
+	call := vault.Call{User: p.User, Role: string(p.Role)}
+	answer, done, err := i.apply(ctx, in, p, o, call)
+	if err != nil {
+		if fault.Retryable(err) || fault.Is(err, fault.Internal) {
+			return orderAnswer{}, true, err
+		}
+		answer, done = orderAnswer{Text: refused.In(lang, fault.Text(err)), Run: o.run}, true
+	}
+	if !done {
+		return orderAnswer{}, false, nil
+	}
+	event, err := said(in, p)
+	if err != nil {
+		return orderAnswer{}, true, err
+	}
+	_, err = i.ledger.Append(ctx, Lane(i.ledger, in.Address), key(in), event)
+	return answer, true, err
+}
+
+func (i *Intake) apply(ctx context.Context, in message.Inbound, p policy.Principal, o order, call vault.Call) (orderAnswer, bool, error) {
+	lang := Speaks(in)
+	switch {
+	case o.verb == help:
+		return orderAnswer{Text: helped.In(lang)}, true, nil
+	case o.verb == pair:
+		text, err := i.paired(ctx, in, p, lang)
+		return orderAnswer{Text: text}, true, err
+	case o.verb == runs:
+		list, err := i.list(ctx, call)
+		return orderAnswer{Text: listed(lang, list)}, true, err
+	case o.verb == stop && o.run == "" && !o.word:
+		text, err := i.stopAll(ctx, p, call, lang)
+		return orderAnswer{Text: text}, true, err
+	}
+	if o.run == "" {
+		fit, err := i.fitting(ctx, call, o.verb)
+		switch {
+		case err != nil:
+			return orderAnswer{}, true, err
+		case len(fit) == 0 && o.word:
+			return orderAnswer{}, false, nil
+		case len(fit) == 0:
+			return orderAnswer{Text: nothing.In(lang)}, true, nil
+		case len(fit) > 1:
+			return orderAnswer{Text: which.In(lang, o.verb) + "\n\n" + listed(lang, fit)}, true, nil
+		}
+		o.run = fit[0].ID
+	}
+	v, err := i.decide(ctx, call, o)
+	return orderAnswer{Text: decided[o.verb].In(lang, named(v)), Run: o.run}, true, err
+}
+
+// decide tells system-tasks what was decided about one run.
+func (i *Intake) decide(ctx context.Context, call vault.Call, o order) (view, error) {
+	if lane, err := ledger.ParseLane(o.run); err != nil || !lane.IsRun() {
+		return view{}, fault.New(fault.NotFound, "no such run: %.40q", o.run).Try("/runs")
+	}
+	var v view
+	if o.verb == stop {
+		err := i.gateway.Call(ctx, "system-tasks/stop", call, map[string]string{"run": o.run}, nil)
+		return view{ID: o.run}, err
+	}
+	in := map[string]string{}
+	if o.digest != "" {
+		in["digest"] = o.digest
+	}
+	err := i.gateway.Call(ctx, "system-tasks/runs/"+o.run+"/"+string(o.verb), call, in, &v)
+	return v, err
+}
+
+// stopAll stops all runs of the one who says so.
+func (i *Intake) stopAll(ctx context.Context, p policy.Principal, call vault.Call, lang string) (string, error) {
+	if p.User == "" {
+		return nothing.In(lang), nil
+	}
+	var out struct {
+		Stopped []string `json:"stopped"`
+	}
+	if err := i.gateway.Call(ctx, "system-tasks/stop", call, map[string]string{"user": p.User}, &out); err != nil {
+		return "", err
+	}
+	if len(out.Stopped) == 0 {
+		return nothing.In(lang), nil
+	}
+	return decided[stop].In(lang, "`"+strings.Join(out.Stopped, "`, `")+"`"), nil
+}
+
+func (i *Intake) list(ctx context.Context, call vault.Call) ([]view, error) {
+	var out struct {
+		Runs []view `json:"runs"`
+	}
+	err := i.gateway.Call(ctx, "system-tasks/runs", call, map[string]int{"limit": listedRuns}, &out)
+	return out.Runs, err
+}
+
+// fitting returns the runs that a verb without a run can mean.
+func (i *Intake) fitting(ctx context.Context, call vault.Call, v verb) ([]view, error) {
+	if call.User == "" {
+		return nil, nil
+	}
+	list, err := i.list(ctx, call)
+	var fit []view
+	for _, r := range list {
+		if map[verb]bool{approve: r.Can.Approve, deny: r.Can.Deny, stop: r.Can.Cancel, undo: r.Can.Undo}[v] {
+			fit = append(fit, r)
+		}
+	}
+	return fit, err
+}
+
+func (i *Intake) paired(ctx context.Context, in message.Inbound, p policy.Principal, lang string) (string, error) {
+	if p.User != "" {
+		return introduced.In(lang, p.User, p.Role), nil
+	}
+	if in.ChatKind != message.Direct {
+		return privately.In(lang), nil
+	}
+	code, err := offer(ctx, i.ledger, i.vault, in.Address, in.From, i.env.Now())
+	return offered.In(lang, code), err
+}
+
+// phrase is a text in our languages, with the verbs of fmt.
+type phrase manifest.Phrase
+
+// In returns the phrase in a language.
+func (p phrase) In(lang string, args ...any) string {
+	if lang == "zh" {
+		return fmt.Sprintf(p.Zh, args...)
+	}
+	return fmt.Sprintf(p.En, args...)
+}
+
+var (
+	helped = phrase{
+		"Tell me what you need. Orders: /runs, /approve RUN, /deny RUN, /stop [RUN], /undo RUN, /pair.",
+		"直接说你需要什么。指令：/runs 列出任务，/approve 批准，/deny 拒绝，/stop 停止，/undo 撤销，/pair 绑定账号。",
+	}
+	offered    = phrase{"I do not know you yet. On a signed-in machine, run:\n\n    hearth pair %s", "我还不认识你。请在已登录的机器上运行：\n\n    hearth pair %s"}
+	privately  = phrase{"Ask me for a code in a direct chat.", "请在私聊中向我索取配对码。"}
+	introduced = phrase{"You are %s (%s).", "你是 %s（%s）。"}
+	nothing    = phrase{"Nothing waits for that.", "没有等待处理的任务。"}
+	which      = phrase{"Which one? Say /%s RUN.", "是哪一个？请发送 /%s 任务编号。"}
+	refused    = phrase{"That did not work: %s", "没有成功：%s"}
+	none       = phrase{"No runs yet.", "还没有任务。"}
+)
+
+// decided are the answers to a decision about one run.
+var decided = map[verb]phrase{
+	approve: {"Approved: %s", "已批准：%s"},
+	deny:    {"Denied: %s", "已拒绝：%s"},
+	stop:    {"Stopped: %s", "已停止：%s"},
+	undo:    {"Undoing: %s", "正在撤销：%s"},
+}
+
+// named is a run as people know it.
+func named(v view) string {
+	if v.Title == "" {
+		return "`" + v.ID + "`"
+	}
+	return v.Title + " (`" + v.ID + "`)"
+}
+
+func listed(lang string, list []view) string {
+	if len(list) == 0 {
+		return none.In(lang)
+	}
+	var lines []string
+	for _, v := range list {
+		lines = append(lines, "- "+named(v)+": "+v.State)
+	}
+	return strings.Join(lines, "\n")
+}

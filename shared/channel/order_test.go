@@ -1,0 +1,175 @@
+package channel_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/hearthfaas/hearth/shared/channel"
+	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/message"
+	"github.com/hearthfaas/hearth/shared/policy"
+)
+
+const run = "r3f-abcdefghij"
+
+// pressed makes a press of a button.
+func pressed(sender, id, value string) message.Inbound {
+	in := from(sender, id, "")
+	in.Kind, in.Action = message.Action, &message.Press{ID: "press-" + id, Value: value}
+	return in
+}
+
+// aRun is what system-tasks says of a run that can do these things.
+func aRun(id string, can ...string) map[string]any {
+	abilities := map[string]bool{}
+	for _, c := range can {
+		abilities[c] = true
+	}
+	return map[string]any{"id": id, "title": "Report", "state": "waiting_approval", "can": abilities}
+}
+
+func TestOrders(t *testing.T) {
+	waiting := []map[string]any{aRun(run, "approve", "deny", "cancel")}
+	tests := []struct {
+		name string
+		in   message.Inbound
+		runs []map[string]any
+		want string // the last call to system-tasks; empty: none
+		said string
+		talk bool // it is no order and goes the way of all messages
+	}{
+		{
+			"approve button", pressed("ann", "1", "a:"+run+":0123456789ab"), nil,
+			`ann member /runs/` + run + `/approve {"digest":"0123456789ab"}`, "Approved", false,
+		},
+		{
+			"deny button", pressed("ann", "1", "d:"+run+":0123456789ab"), nil,
+			`ann member /runs/` + run + `/deny {"digest":"0123456789ab"}`, "Denied", false,
+		},
+		{"undo button", pressed("ann", "1", "u:"+run), nil, `ann member /runs/` + run + `/undo {}`, "Undoing", false},
+		{"stop button", pressed("ann", "1", "s:"+run), nil, `ann member /stop {"run":"` + run + `"}`, "Stopped", false},
+		{"another button", pressed("ann", "1", "choice:2"), nil, "", "", true},
+		{"approve", from("ann", "1", "/approve "+run), nil, `ann member /runs/` + run + `/approve {}`, "Approved", false},
+		{"run in code marks", from("ann", "1", " /APPROVE `"+run+"` "), nil, `ann member /runs/` + run + `/approve {}`, "Approved", false},
+		{"no run's name", from("ann", "1", "/approve ../../system-auth/tokens"), nil, "", "no such run", false},
+		{"a session is no run", from("ann", "1", "/undo s3f-abcdefghij"), nil, "", "no such run", false},
+		{"stop all of mine", from("ann", "1", "/stop"), nil, `ann member /stop {"user":"ann"}`, "Stopped", false},
+		{"stop all, by a guest", from("bob", "1", "/stop"), nil, "", "Nothing waits", false},
+		{"list", from("ann", "1", "/runs"), waiting, `ann member /runs {"limit":20}`, "waiting_approval", false},
+		{"list of nothing", from("ann", "1", "/runs"), nil, `ann member /runs {"limit":20}`, "No runs yet", false},
+		{"help", from("ann", "1", "/help"), nil, "", "/approve", false},
+		{"start", from("ann", "1", "/start"), nil, "", "/approve", false},
+		{"unknown command", from("ann", "1", "/etc/passwd please"), nil, "", "", true},
+		{"approve in words", from("ann", "1", "批准。"), waiting, `ann member /runs/` + run + `/approve {}`, "已批准", false},
+		{"agree in words", from("ann", "1", "同意"), waiting, `ann member /runs/` + run + `/approve {}`, "已批准", false},
+		{"deny in words", from("ann", "1", "拒绝"), waiting, `ann member /runs/` + run + `/deny {}`, "已拒绝", false},
+		{"stop in words", from("ann", "1", "停止"), waiting, `ann member /stop {"run":"` + run + `"}`, "已停止", false},
+		{"undo in words", from("ann", "1", "撤销"), []map[string]any{aRun(run, "undo")}, `ann member /runs/` + run + `/undo {}`, "正在撤销", false},
+		{"words without a run that waits", from("ann", "1", "撤销"), waiting, `ann member /runs {"limit":20}`, "", true},
+		{"words of a guest", from("bob", "1", "批准"), waiting, "", "", true},
+		{
+			"words that could mean two", from("ann", "1", "批准"), append(waiting, aRun("r3f-bbbbbbbbbb", "approve")),
+			`ann member /runs {"limit":20}`, "r3f-bbbbbbbbbb", false,
+		},
+		{"part of a sentence", from("ann", "1", "批准这个合同怎么写"), waiting, "", "", true},
+		{"approve without a run", from("ann", "1", "/approve"), waiting, `ann member /runs/` + run + `/approve {}`, "Approved", false},
+		{"approve without anything", from("ann", "1", "/approve"), nil, `ann member /runs {"limit":20}`, "Nothing waits", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.know("ann", "ann", policy.Member)
+			w.tasks = func(path, _ string) (any, error) {
+				switch path {
+				case "/runs":
+					return map[string]any{"runs": tt.runs}, nil
+				case "/stop":
+					return map[string]any{"stopped": []string{run}}, nil
+				}
+				return aRun(run), nil
+			}
+			w.taken(tt.in)
+			last := ""
+			if calls := w.asked(); len(calls) > 0 {
+				last = calls[len(calls)-1]
+			}
+			said := strings.ReplaceAll(strings.Join(w.heard(), " "), "/say ", "")
+			if last != tt.want || !strings.Contains(flatten(said), flatten(tt.said)) {
+				t.Errorf("system-tasks heard %q, want %q; said %q, want %q", last, tt.want, said, tt.said)
+			}
+			if got := w.inbox(chatOf(tt.in.From.ID)); (got != nil) != tt.talk {
+				t.Errorf("accepted %+v", got)
+			}
+			if tt.in.Action != nil && !strings.Contains(said, "/ack press-1") {
+				t.Error("the button still looks busy")
+			}
+		})
+	}
+}
+
+// flatten takes out what splitting puts in.
+func flatten(s string) string { return strings.Join(strings.Fields(s), "") }
+
+func TestOrderIsCarriedOutOnce(t *testing.T) {
+	w := newWorld(t)
+	w.know("ann", "ann", policy.Member)
+	w.tasks = func(string, string) (any, error) { return aRun(run), nil }
+	w.api = func(path, _ string) answer {
+		if path == "/say" {
+			return answer{status: 0} // the answer's delivery breaks
+		}
+		return answer{200, "1"}
+	}
+	if resp := w.post("/", pressed("ann", "1", "u:"+run)); resp.StatusCode < 500 {
+		t.Errorf("heard %d", resp.StatusCode)
+	}
+	w.mu.Lock()
+	w.api = nil
+	w.mu.Unlock()
+	w.taken(pressed("ann", "1", "u:"+run)) // the platform sends it again
+	said := len(w.heard())
+	w.taken(pressed("ann", "1", "u:"+run)) // and again, not having heard us
+	if calls := w.asked(); len(calls) != 1 {
+		t.Errorf("carried out %d times: %q", len(calls), calls)
+	}
+	if again := w.heard()[said:]; len(again) != 1 || !strings.HasPrefix(again[0], "/ack") {
+		t.Errorf("answered again: %q", again)
+	}
+	events, err := w.ledger.Events(t.Context(), channel.Lane(w.ledger, chatOf("ann")), "", 0, 10)
+	if err != nil || len(events) != 1 {
+		t.Errorf("events %s, %v", events, err)
+	}
+}
+
+func TestRefusedOrderIsAnswered(t *testing.T) {
+	w := newWorld(t)
+	w.know("ann", "ann", policy.Member)
+	w.tasks = func(string, string) (any, error) {
+		return nil, fault.New(fault.Forbidden, "needs an operator")
+	}
+	w.taken(pressed("ann", "1", "a:"+run+":0"))
+	if said := flatten(strings.Join(w.heard(), "")); !strings.Contains(said, "needs") || !strings.Contains(said, "operator") {
+		t.Errorf("said %q", said)
+	}
+}
+
+func TestOrderWaitsForTasks(t *testing.T) {
+	w := newWorld(t)
+	w.know("ann", "ann", policy.Member)
+	down := true
+	w.tasks = func(string, string) (any, error) {
+		if down {
+			return nil, fault.As(fault.Unavailable, errors.New("x"), "away")
+		}
+		return aRun(run), nil
+	}
+	if resp := w.post("/", pressed("ann", "1", "a:"+run+":0")); resp.StatusCode != 503 {
+		t.Errorf("heard %d", resp.StatusCode)
+	}
+	down = false
+	w.taken(pressed("ann", "1", "a:"+run+":0"))
+	if said := strings.Join(w.heard(), ""); !strings.Contains(said, "Approved") {
+		t.Errorf("said %q", said)
+	}
+}
