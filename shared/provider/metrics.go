@@ -1,0 +1,64 @@
+package provider
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics are the gateway's, under the names that OpenFaaS dashboards read, in a registry of their own.
+type metrics struct {
+	registry *prometheus.Registry
+	calls    *prometheus.CounterVec
+	started  *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	replicas *prometheus.GaugeVec
+}
+
+func newMetrics() *metrics {
+	m := &metrics{registry: prometheus.NewRegistry()}
+	m.calls = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gateway_function_invocation_total", Help: "Calls of functions by status code.",
+	}, []string{"function_name", "code"})
+	m.started = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gateway_function_invocation_started", Help: "Calls of functions that began.",
+	}, []string{"function_name"})
+	m.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "gateway_functions_seconds", Help: "Seconds until a function answered.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+	}, []string{"function_name", "code"})
+	m.replicas = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "gateway_service_count", Help: "Running instances of functions.",
+	}, []string{"function_name"})
+	m.registry.MustRegister(m.calls, m.started, m.seconds, m.replicas)
+	return m
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// functionMetrics are the metrics of one function. Its label is name.namespace, as OpenFaaS has it.
+type functionMetrics struct {
+	calls    *prometheus.CounterVec
+	seconds  prometheus.ObserverVec
+	started  prometheus.Counter
+	replicas prometheus.Gauge
+}
+
+func (m *metrics) of(name string) functionMetrics {
+	label := prometheus.Labels{"function_name": name + "." + Namespace}
+	return functionMetrics{
+		calls: m.calls.MustCurryWith(label), seconds: m.seconds.MustCurryWith(label),
+		started: m.started.With(label), replicas: m.replicas.With(label),
+	}
+}
+
+func (m functionMetrics) ended(code int, took time.Duration) {
+	text := strconv.Itoa(code)
+	m.calls.WithLabelValues(text).Inc()
+	m.seconds.WithLabelValues(text).Observe(took.Seconds())
+}

@@ -1,0 +1,166 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"sync"
+	"time"
+
+	"github.com/hearthfaas/hearth/shared/fault"
+)
+
+// answerMargin is how much longer than the function itself we wait for it: its own deadline answers first.
+const answerMargin = 2 * time.Second
+
+// newProxy passes calls from outside to the process. It streams: bodies go through as they come, and an
+// answer without a known length is flushed at each piece.
+func newProxy(c *process) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			// ReverseProxy drops these as a caller's claims; here they are our own (see forwarded).
+			for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+				if v, ok := r.In.Header[name]; ok {
+					r.Out.Header[name] = v
+				}
+			}
+			r.Out.URL.RawQuery = r.In.URL.RawQuery // byte for byte: signatures cover it
+			r.Out.Host = r.In.Host
+		},
+		Transport:  c,
+		BufferPool: buffers,
+		ModifyResponse: func(resp *http.Response) error {
+			resp.Header.Del("X-Call-Id") // the caller has it from us
+			return nil
+		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) { fault.Write(w, err) },
+		ErrorLog:     slog.NewLogLogger(c.provider.log.With("function", c.deployment.Name).Handler(), slog.LevelDebug),
+	}
+}
+
+func (c *process) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.proxy.ServeHTTP(w, r) }
+
+// RoundTrip passes a call to the process, which it starts when there is none. The error is Unavailable when
+// the process was not reached, Timeout when it did not answer in time, and Unknown when it broke off.
+func (c *process) RoundTrip(r *http.Request) (*http.Response, error) {
+	i, err := c.acquire(r.Context())
+	if err != nil {
+		closeBody(r)
+		return nil, err
+	}
+	ctx, cancel := c.deadline(r.Context())
+	out := r.WithContext(ctx)
+	u := *r.URL
+	u.Scheme, u.Host = "http", "function"
+	out.URL, out.RequestURI = &u, ""
+	release := func() {
+		cancel()
+		c.release(i)
+	}
+	resp, err := i.client.RoundTrip(out)
+	if err != nil {
+		defer release()
+		return nil, c.unanswered(r.Context(), ctx, err)
+	}
+	resp.Body = held(resp.Body, release)
+	return resp, nil
+}
+
+// deadline bounds a call, but not a stream.
+func (c *process) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if c.function.Streams {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, timeoutOf(c.function)+answerMargin)
+}
+
+func closeBody(r *http.Request) {
+	if r.Body != nil {
+		r.Body.Close()
+	}
+}
+
+// unanswered gives a call without an answer its kind.
+func (c *process) unanswered(caller, call context.Context, err error) error {
+	name := c.deployment.Name
+	op, isOp := errors.AsType[*net.OpError](err)
+	switch {
+	case caller.Err() != nil:
+		return fault.As(fault.Timeout, err, "the caller did not wait for %s", name)
+	case call.Err() != nil:
+		return fault.As(fault.Timeout, err, "%s did not answer in %s", name, timeoutOf(c.function))
+	case isOp && op.Op == "dial":
+		return fault.As(fault.Unavailable, err, "%s has just ended", name)
+	default:
+		return fault.As(fault.Unknown, err, "%s ended, or broke the connection, before its answer", name)
+	}
+}
+
+// held calls done when body is closed. A body that can be written to, which is that of a switched protocol
+// (WebSocket), stays so.
+func held(body io.ReadCloser, done func()) io.ReadCloser {
+	h := &heldBody{ReadCloser: body, done: sync.OnceFunc(done)}
+	if w, ok := body.(io.Writer); ok {
+		return &heldConn{heldBody: h, Writer: w}
+	}
+	return h
+}
+
+type heldBody struct {
+	io.ReadCloser
+	done func()
+}
+
+func (b *heldBody) Close() error {
+	defer b.done()
+	return b.ReadCloser.Close()
+}
+
+type heldConn struct {
+	*heldBody
+	io.Writer
+}
+
+// buffers are the proxies' copy buffers.
+var buffers = &bufferPool{sync.Pool{New: func() any { return new([32 << 10]byte) }}}
+
+type bufferPool struct{ pool sync.Pool }
+
+func (p *bufferPool) Get() []byte { return p.pool.Get().(*[32 << 10]byte)[:] }
+
+func (p *bufferPool) Put(b []byte) { p.pool.Put((*[32 << 10]byte)(b)) }
+
+// lineWriter cuts what a process writes into lines. Lines are cut at maxLine.
+type lineWriter struct {
+	line func(text string)
+	rest []byte
+}
+
+func (w *lineWriter) Write(b []byte) (int, error) {
+	w.rest = append(w.rest, b...)
+	for {
+		end := bytes.IndexByte(w.rest, '\n')
+		if end < 0 && len(w.rest) < maxLine {
+			return len(b), nil
+		}
+		if end < 0 {
+			end = maxLine - 1
+		}
+		w.emit(w.rest[:end+1])
+		w.rest = w.rest[end+1:]
+	}
+}
+
+// close gives out what came without an end of line. Nothing is written any more.
+func (w *lineWriter) close() { w.emit(w.rest) }
+
+func (w *lineWriter) emit(raw []byte) {
+	if text := bytes.TrimRight(raw, "\r\n"); len(text) > 0 {
+		w.line(string(text))
+	}
+}
