@@ -119,10 +119,10 @@ func TestCardShowsTheBlastRadius(t *testing.T) {
 	if !slices.Equal(c.Recipients, want) {
 		t.Errorf("recipients %+v", c.Recipients)
 	}
-	if c.Undoable != 2 || c.Total != 3 || !slices.Equal(c.Reads, []string{"/data/in.csv", "/output/a.pdf"}) || !slices.Equal(c.Writes, []string{"/output/{{date}}.xlsx"}) {
+	if c.Undoable != 2 || c.Total != 3 || !slices.Equal(c.Reads, []string{"/data/in.csv", "/output/a.pdf"}) || !slices.Equal(c.Writes, []string{"/output/2026-01-03.xlsx"}) {
 		t.Errorf("%+v", c)
 	}
-	for i, part := range []string{"The look: /data/in.csv", "The sheet: → /output/{{date}}.xlsx", "eve@other.example"} {
+	for i, part := range []string{"The look: /data/in.csv", "The sheet: → /output/2026-01-03.xlsx", "eve@other.example"} {
 		if !strings.Contains(c.Lines[i], part) {
 			t.Errorf("line %d is %q", i, c.Lines[i])
 		}

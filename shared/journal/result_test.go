@@ -26,21 +26,26 @@ func TestSummarySpeaksTheRunsLanguage(t *testing.T) {
 		"done": {
 			[]flow.Event{begin("a"), done("a"), begin("b"), done("b"), end(flow.StateDone)},
 			[]string{"**Done: Weekly**", "✓ The sheet: 3 rows  `a`", "Run `r3f-abcdefghij`"},
-			[]string{"**已完成：Weekly**", "✓ 插件sheet: 3 rows", "运行 `r3f-abcdefghij`"}, "retry",
+			[]string{"**已完成：Weekly**", "✓ 插件sheet: 3 rows", "运行 `r3f-abcdefghij`"},
+			"retry",
 		},
 		"rolled back": {
 			[]flow.Event{begin("a"), done("a"), begin("b"), failed("b", false), {Type: flow.UndoIntent, Step: "a", Attempt: 1}, {Type: flow.Undone, Step: "a", Attempt: 1}, end(flow.RolledBack)},
 			[]string{"Failed and rolled back", "↩ The sheet: undone", "✗ The mail: no such table", "What went wrong in `b`", "hearth runs retry"},
-			[]string{"失败，已自动回滚", "↩ 插件sheet: 已撤销", "出错的步骤 `b`: no such table"}, "",
+			[]string{"失败，已自动回滚", "↩ 插件sheet: 已撤销", "出错的步骤 `b`: no such table"},
+			"",
 		},
 		"in doubt": {
 			[]flow.Event{begin("a"), done("a"), begin("b"), failed("b", true), end(flow.NeedsHuman)},
 			[]string{"a person has to look", "? The mail: nobody knows", "hearth runs undo"},
-			[]string{"需要人工处理", "无法确定是否已执行"}, "",
+			[]string{"需要人工处理", "无法确定是否已执行"},
+			"",
 		},
 		"an undo that failed": {
 			[]flow.Event{begin("a"), done("a"), {Type: flow.UndoFailed, Step: "a", Attempt: 1, Problem: &flow.Problem{Message: "changed since"}}, end(flow.NeedsHuman)},
-			[]string{"! The sheet: could not be undone: changed since"}, []string{"无法撤销: changed since"}, "",
+			[]string{"! The sheet: could not be undone: changed since"},
+			[]string{"无法撤销: changed since"},
+			"",
 		},
 		"skipped": {
 			[]flow.Event{{Type: flow.Skipped, Step: "a"}, end(flow.StateDone)}, []string{"– The sheet: skipped"}, []string{"已跳过"}, "",

@@ -1,0 +1,198 @@
+package execute_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/flow"
+	"github.com/hearthfaas/hearth/shared/journal"
+	"github.com/hearthfaas/hearth/shared/policy"
+)
+
+const letter = `{"id":"m","plugin":"mail","params":{"say":"hello","to":"bo@other.example"}}`
+
+func TestApprovalIsBoundToThePlan(t *testing.T) {
+	b := open(t)
+	lane := b.run(letter, inChat)
+	v := b.drive(lane)
+	if v.State != flow.WaitingApproval || b.deeds() != "" {
+		t.Fatal(show(v), b.deeds())
+	}
+	for name, c := range map[string]struct {
+		user string
+		role policy.Role
+		body string
+		kind fault.Kind
+	}{
+		"another plan":       {"ann", policy.Member, `{"digest":"` + strings.Repeat("0", 64) + `"}`, fault.Conflict},
+		"too short a prefix": {"ann", policy.Member, `{"digest":"` + v.Digest[:11] + `"}`, fault.Conflict},
+		"somebody else":      {"eve", policy.Member, `{"digest":"` + v.Digest + `"}`, fault.Forbidden},
+		"a guest":            {"ann", policy.Guest, `{"digest":"` + v.Digest + `"}`, fault.Forbidden},
+		"an unknown field":   {"ann", policy.Member, `{"digets":"x"}`, fault.Invalid},
+	} {
+		if err := b.decide(c.user, c.role, lane, "approve", c.body); !fault.Is(err, c.kind) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if v := b.drive(lane); v.State != flow.WaitingApproval {
+		t.Fatal(show(v))
+	}
+	for range 2 { // the second says the same and changes nothing
+		if err := b.decide("ann", policy.Member, lane, "approve", `{"digest":"`+v.Digest[:12]+`"}`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.decide("ann", policy.Member, lane, "deny", ""); !fault.Is(err, fault.Conflict) {
+		t.Errorf("denied after approval: %v", err)
+	}
+	if v := b.finish(lane); v.State != flow.StateDone || v.Approval.By != "ann" || b.deeds() != "do m: hello" {
+		t.Errorf("%s %+v %s", show(v), v.Approval, b.deeds())
+	}
+}
+
+func TestApprovalDeniedOrLate(t *testing.T) {
+	b := open(t)
+	lane := b.run(letter, inChat)
+	b.drive(lane)
+	if err := b.decide("op", policy.Operator, lane, "deny", ""); err != nil {
+		t.Fatal(err)
+	}
+	if v := b.finish(lane); v.State != flow.StateDenied || v.Exit != 4 || b.deeds() != "" {
+		t.Errorf("%s %s", show(v), b.deeds())
+	}
+	late := b.run(letter, inChat)
+	b.drive(late)
+	b.advance(journal.ApprovalFor)
+	if err := b.decide("ann", policy.Member, late, "approve", ""); !fault.Is(err, fault.Conflict) {
+		t.Errorf("approved too late: %v", err)
+	}
+	if v := b.finish(late); v.State != flow.Expired || b.deeds() != "" {
+		t.Errorf("%s %s", show(v), b.deeds())
+	}
+}
+
+func TestRecallWindow(t *testing.T) {
+	for name, stop := range map[string]bool{"passes": false, "is used": true} {
+		b := open(t)
+		lane := b.run(letter, inChat)
+		if err := b.decide("ann", policy.Member, lane, "approve", ""); err != nil {
+			t.Fatal(err)
+		}
+		v := b.drive(lane)
+		if v.State != flow.Waiting || v.Steps[0].State != flow.UnitHeld || !v.Steps[0].Until.Equal(b.clock().Add(30*time.Second)) {
+			t.Fatalf("%s: %s until %v", name, show(v), v.Steps[0].Until)
+		}
+		b.advance(29 * time.Second)
+		if v := b.drive(lane); b.deeds() != "" {
+			t.Fatalf("%s: acted within the window: %s", name, show(v))
+		}
+		want, did := flow.StateDone, "do m: hello"
+		if stop {
+			want, did = flow.Stopped, ""
+			if err := b.decide("ann", policy.Member, lane, "cancel", ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.advance(time.Second)
+		if v := b.drive(lane); v.State != want || b.deeds() != did {
+			t.Errorf("%s: %s %s", name, show(v), b.deeds())
+		}
+	}
+}
+
+// TestStopInTheMiddle says stop while a step acts: that one ends, and nothing further begins.
+func TestStopInTheMiddle(t *testing.T) {
+	b := open(t)
+	lane := b.run(threeSteps)
+	b.acting = func(step string) {
+		if step == "a" {
+			if err := b.decide("ann", policy.Member, lane, "cancel", ""); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	v := b.finish(lane)
+	if show(v) != "stopped a=done b=planned c=planned" || b.deeds() != "do a: one two" {
+		t.Fatalf("%s: %s", show(v), b.deeds())
+	}
+	b.acting = nil
+	if err := b.decide("ann", policy.Member, lane, "undo", ""); err != nil {
+		t.Fatal(err)
+	}
+	if v := b.finish(lane); show(v) != "undone a=undone b=planned c=planned" {
+		t.Errorf("%s: %s", show(v), b.deeds())
+	}
+}
+
+func TestUndoAfterTheEnd(t *testing.T) {
+	b := open(t)
+	lane := b.run(threeSteps)
+	b.finish(lane)
+	if err := b.decide("eve", policy.Member, lane, "undo", ""); !fault.Is(err, fault.Forbidden) {
+		t.Errorf("somebody else: %v", err)
+	}
+	if err := b.decide("op", policy.Operator, lane, "undo", ""); err != nil {
+		t.Fatal(err)
+	}
+	v := b.finish(lane)
+	if want := "undo b: one two, undo a: one two"; v.State != flow.StateUndone || !strings.HasSuffix(b.deeds(), want) {
+		t.Errorf("%s: %s", show(v), b.deeds())
+	}
+	if err := b.decide("ann", policy.Member, lane, "undo", ""); !fault.Is(err, fault.Conflict) {
+		t.Errorf("undone twice: %v", err)
+	}
+	old := b.run(threeSteps)
+	b.finish(old)
+	b.advance(journal.DefaultUndo)
+	if err := b.decide("ann", policy.Member, old, "undo", ""); !fault.Is(err, fault.Conflict) {
+		t.Errorf("after its time: %v", err)
+	}
+}
+
+func TestRetryFromAStep(t *testing.T) {
+	b := open(t)
+	b.refuse = map[string][]error{"do c": failed(1)}
+	lane := b.run(`{"id":"a","plugin":"look","params":{"say":"x"}},{"id":"b","plugin":"set","params":{"say":"y"}},{"id":"c","plugin":"set","params":{"say":"z"}}`)
+	if v := b.finish(lane); show(v) != "failed a=done b=done c=failed" {
+		t.Fatal(show(v))
+	}
+	if err := b.decide("ann", policy.Member, lane, "retry", `{"from":"nowhere"}`); !fault.Is(err, fault.Invalid) {
+		t.Errorf("from nowhere: %v", err)
+	}
+	if err := b.decide("ann", policy.Member, lane, "retry", `{"from":"b"}`); err != nil {
+		t.Fatal(err)
+	}
+	v := b.finish(lane)
+	if want := "do a: x, do b: y, do b: y, do c: z"; show(v) != "done a=done b=done c=done" || b.deeds() != want || v.Error != nil {
+		t.Errorf("%s %+v: %s", show(v), v.Error, b.deeds())
+	}
+	if err := b.decide("ann", policy.Member, lane, "retry", ""); !fault.Is(err, fault.Conflict) {
+		t.Errorf("again after success: %v", err)
+	}
+}
+
+// TestTheSessionHearsTheEnd rings the conversation once the result is in its outbox.
+func TestTheSessionHearsTheEnd(t *testing.T) {
+	b := open(t)
+	lane := b.run(`{"id":"a","plugin":"make","params":{"say":"x"}}`)
+	b.finish(lane)
+	session := b.ledger.Session("web", "ann")
+	work, err := b.ledger.Claim(t.Context(), session, "somebody")
+	if err != nil || work == nil || work.Outbox == nil {
+		t.Fatal(work, err)
+	}
+	for _, part := range []string{"**Done: Test**", "said x", `"u:` + string(lane) + `"`, string(lane)} {
+		if !strings.Contains(string(work.Outbox.Body), part) {
+			t.Errorf("the result misses %q: %s", part, work.Outbox.Body)
+		}
+	}
+	if want := "planner-intent " + string(session); !strings.Contains(strings.Join(b.rings, ", "), want) {
+		t.Errorf("rings: %v", b.rings)
+	}
+	events, err := b.ledger.Events(t.Context(), session, "", 0, 10)
+	if err != nil || len(events) < 2 || !strings.Contains(string(events[0].Body), `"step":"a"`) {
+		t.Errorf("hints: %v %v", events, err)
+	}
+}

@@ -1,0 +1,118 @@
+// Package pump re-drives due work: every 250 ms it asks the ledger what is due and rings the functions
+// that can do it. A doorbell that was lost, a holder that died, a backoff that is over and a schedule's
+// slot all come back through here.
+package pump
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/fn"
+	"github.com/hearthfaas/hearth/shared/gateway"
+	"github.com/hearthfaas/hearth/shared/ledger"
+	"github.com/hearthfaas/hearth/shared/vault"
+)
+
+// name is the function's name.
+const name = "system-pump"
+
+// Interval is the time between two rounds.
+const Interval = 250 * time.Millisecond
+
+// Function is system-pump as hosts see it: the loop runs in its process, and a call does one round, for
+// hosts that only call now and then.
+var Function = fn.Function{Name: name, New: start}
+
+func start(ctx context.Context, env *fn.Env) (http.Handler, error) {
+	p, err := New(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	go p.Run(ctx) // ends with the function's context
+	return http.HandlerFunc(p.serve), nil
+}
+
+// serve does one round. It takes nothing from the request and needs no signature: a cron of the platform
+// may call it, and a round too many changes nothing.
+func (p *Pump) serve(w http.ResponseWriter, r *http.Request) {
+	if err := p.Round(r.Context()); err != nil {
+		fn.Fail(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// Pump rings for due work.
+type Pump struct {
+	env     *fn.Env
+	ledger  *ledger.Ledger
+	gateway *gateway.Client
+	id      string
+}
+
+// New returns a pump. Several may run: they share the partitions.
+func New(ctx context.Context, env *fn.Env) (*Pump, error) {
+	l, err := ledger.Open(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	g, err := gateway.Open(env, name)
+	if err != nil {
+		return nil, err
+	}
+	return &Pump{env: env, ledger: l, gateway: g, id: fn.NewID()}, nil
+}
+
+// Run does a round every Interval until ctx ends. A round that fails is logged once per outage.
+func (p *Pump) Run(ctx context.Context) {
+	tick := time.NewTicker(Interval)
+	defer tick.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := p.Round(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			p.env.Log.Warn("the pump waits", "err", err)
+		}
+		failing = err != nil
+	}
+}
+
+// Round rings once for everything that is due.
+func (p *Pump) Round(ctx context.Context) error {
+	lanes, slots, err := p.ledger.Due(ctx, p.id)
+	if err != nil {
+		return err
+	}
+	for _, lane := range lanes {
+		if err := p.gateway.Ring(ctx, worker(lane), string(lane)); err != nil {
+			return err
+		}
+	}
+	for task, at := range slots {
+		if err := p.fire(ctx, task, at); err != nil {
+			p.env.Log.Error("a schedule cannot fire", "task", task, "kind", fault.KindOf(err), "err", err)
+		}
+	}
+	return nil
+}
+
+func (p *Pump) fire(ctx context.Context, task string, at time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return p.gateway.Call(ctx, "system-tasks/fire", vault.Call{}, map[string]any{"task": task, "expected": at}, nil)
+}
+
+// worker is the function that can go on with a lane.
+func worker(lane ledger.Lane) string {
+	if lane.IsRun() {
+		return "planner-execute"
+	}
+	return "planner-intent"
+}
