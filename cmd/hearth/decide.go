@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hearthfaas/hearth/shared/fault"
+)
+
+func newApproveCommand(a *app) *cobra.Command {
+	var follow bool
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use: "approve ID", Short: "Approve the plan of a run", Args: takes(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := a.desk(cmd)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := within(cmd.Context(), timeout)
+			defer cancel()
+			id, err := d.decide(ctx, args[0], "approve", "Approved", follow)
+			if err != nil || !follow {
+				return err
+			}
+			return d.follower().toEnd(ctx, id)
+		},
+	}
+	cmd.Flags().BoolVar(&follow, "follow", false, "follow the run to its end, and exit as it does")
+	addTimeout(cmd, &timeout)
+	addOutput(cmd)
+	return cmd
+}
+
+func newDenyCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "deny ID", Short: "Refuse the plan of a run: nothing of it is done", Args: takes(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := a.desk(cmd)
+			if err != nil {
+				return err
+			}
+			_, err = d.decide(cmd.Context(), args[0], "deny", "Denied", false)
+			return err
+		},
+	}
+	addOutput(cmd)
+	return cmd
+}
+
+// decide decides about the plan that the run shows now: had it another one, the gateway would refuse. With
+// quiet, only the progress says so.
+func (d *desk) decide(ctx context.Context, id, verb, done string, quiet bool) (string, error) {
+	v, _, err := d.find(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	_, raw, err := d.client.decide(ctx, v, verb)
+	if err != nil {
+		return "", err
+	}
+	if quiet {
+		d.note("%s: %s %s", done, v.ID, fit(v.Title, maxCell))
+		return v.ID, nil
+	}
+	return v.ID, d.show(raw, func() { d.print("%s: %s %s", done, v.ID, fit(v.Title, maxCell)) })
+}
+
+func newStopCommand(a *app) *cobra.Command {
+	var user, run string
+	var yes bool
+	cmd := &cobra.Command{
+		Use: "stop", Short: "Stop a run, all runs of a user, or everything", Args: takes(cobra.NoArgs),
+		Long: "Begins no further step: of one run, of all runs of a user, or of all runs. What was done stays done; " +
+			"hearth undo takes it back.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d, err := a.desk(cmd)
+			if err != nil {
+				return err
+			}
+			if user != "" && run != "" {
+				return fault.New(fault.Invalid, "--user and --run do not go together")
+			}
+			if user == "" && run == "" && !yes && isTerminal(a.in) {
+				if yes, err = a.confirm("Stop all runs of everybody?"); err != nil || !yes {
+					d.note("nothing was stopped")
+					return err
+				}
+			}
+			return d.stop(cmd.Context(), user, run)
+		},
+	}
+	cmd.Flags().StringVar(&user, "user", "", "only the runs of this `user`")
+	cmd.Flags().StringVar(&run, "run", "", "only this `run`")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask before everything is stopped")
+	addOutput(cmd)
+	return cmd
+}
+
+func (d *desk) stop(ctx context.Context, user, run string) error {
+	if run != "" {
+		v, _, err := d.find(ctx, run)
+		if err != nil {
+			return err
+		}
+		run = v.ID
+	}
+	out, raw, err := fetch[struct {
+		Stopped []string `json:"stopped"`
+	}](ctx, d.client, "POST", tasksPath+"stop", map[string]string{"user": user, "run": run})
+	if err != nil {
+		return err
+	}
+	return d.show(raw, func() {
+		if len(out.Stopped) == 0 {
+			d.print("Nothing runs.")
+			return
+		}
+		d.print("Stopped: %s", strings.Join(out.Stopped, " "))
+	})
+}
