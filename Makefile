@@ -5,7 +5,7 @@ GO   ?= go
 ARGS ?=
 
 # What gofumpt looks at: everything but what npm unpacked.
-GO_FILES = $(shell find cmd functions shared tests templates -name '*.go' -not -path '*/node_modules/*')
+GO_FILES = $(shell find cmd functions shared tests $(wildcard templates) -name '*.go' -not -path '*/node_modules/*')
 
 # The race detector needs a C compiler.
 RACE = $(shell test "$$($(GO) env CGO_ENABLED)" = 1 && command -v $$($(GO) env CC) >/dev/null && echo -race)

@@ -30,6 +30,7 @@ type draft struct {
 	*turn
 	ctx   context.Context
 	start time.Time
+	tools bool // the model was told of tools
 
 	text  strings.Builder // all of the answer so far
 	shown int             // bytes of it that were passed on or held back
@@ -43,7 +44,7 @@ type draft struct {
 func (d *draft) add(piece string) error {
 	d.text.WriteString(piece)
 	whole := d.text.String()
-	if isPlanWord(whole) {
+	if d.tools && isPlanWord(whole) {
 		return errNeedsTools
 	}
 	if d.model.Builtin() || strings.HasPrefix(planWord, strings.TrimSpace(whole)) {

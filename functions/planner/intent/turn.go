@@ -88,7 +88,7 @@ func (t *turn) chat(ctx context.Context, tools []manifest.Manifest) (needsTools 
 	if err != nil {
 		return false, err
 	}
-	d := &draft{turn: t, ctx: ctx, start: t.env.Now()}
+	d := &draft{turn: t, ctx: ctx, start: t.env.Now(), tools: len(tools) > 0}
 	answer, err := t.model.Chat(ctx, prompt, d.add)
 	if errors.Is(err, errNeedsTools) {
 		return true, nil
