@@ -49,7 +49,7 @@ Start it:    hearth up
 Talk to it:  hearth chat        Let it act:  hearth do "..."
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 failed and rolled back,
-6 rolled back incompletely, 7 waits for approval, 124 timed out.`,
+6 rolled back incompletely, 7 waits for approval, 124 timed out, 130 interrupted.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: cobra.ArbitraryArgs, // RunE refuses them better than cobra
 		RunE: func(cmd *cobra.Command, rest []string) error {
@@ -59,6 +59,13 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 failed and ro
 			return cmd.Help()
 		},
 	}
+	root.RunE = func(cmd *cobra.Command, rest []string) error {
+		if len(rest) > 0 {
+			return usage{fmt.Errorf("there is no hearth %s; see hearth --help", rest[0])}
+		}
+		return cmd.Help()
+	}
+	root.Args = cobra.ArbitraryArgs
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)

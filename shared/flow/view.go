@@ -157,7 +157,7 @@ func (r *Run) Can(now time.Time) Can {
 		Deny:    open,
 		Cancel:  !over && !r.Stopping,
 		Retry:   over && r.State != StateDone && r.State != StateDenied && r.State != Expired,
-		Undo:    over && r.State != StateUndone && r.canUndo(now),
+		Undo:    over && !r.DryRun && r.State != StateUndone && r.canUndo(now),
 	}
 }
 

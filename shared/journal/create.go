@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/mail"
 	"slices"
@@ -111,9 +112,13 @@ func checkParams(m manifest.Manifest, s flow.Step) error {
 	return plugin.Validate(m.Params, s.Params)
 }
 
+// place puts a prefix in front of the place of a mistake.
 func place(err error, prefix string) error {
-	e := fault.As(fault.KindOf(err), err, "%s", fault.Text(err))
-	return e.At(strings.TrimSuffix(prefix, "."))
+	e, ok := errors.AsType[*fault.Error](err)
+	if !ok {
+		return fault.Wrap(err, "%s", strings.TrimSuffix(prefix, "."))
+	}
+	return e.At(strings.TrimSuffix(prefix+e.Field, "."))
 }
 
 // factOf freezes what the plugin says of the step's operation.

@@ -70,6 +70,7 @@ func Dial(ctx context.Context, address string, v *vault.Vault) (*Ledger, error) 
 	if err != nil {
 		return nil, err
 	}
+	redis.SetLogger(silent{}) // its errors reach us as errors
 	l := &Ledger{rdb: redis.NewClient(options), vault: v, volatile: volatile}
 	if err := l.check(ctx); err != nil {
 		l.rdb.Close()
@@ -78,6 +79,12 @@ func Dial(ctx context.Context, address string, v *vault.Vault) (*Ledger, error) 
 	l.hub = newHub(l.rdb)
 	return l, nil
 }
+
+// silent is the log of the client library.
+type silent struct{}
+
+// Printf does nothing.
+func (silent) Printf(context.Context, string, ...any) {}
 
 // Close closes the connections.
 func (l *Ledger) Close() error {

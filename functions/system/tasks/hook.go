@@ -71,8 +71,8 @@ func (h *handler) verifyHook(header http.Header, body []byte) error {
 		return fault.As(fault.Unauthorized, err, "webhooks are not set up")
 	}
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-	if err != nil || len(key) == 0 {
-		return fault.As(fault.Unauthorized, err, "webhook-secret is not whsec_ and base64")
+	if err != nil || len(key) < shortestKey {
+		return fault.As(fault.Unauthorized, err, "webhook-secret is not whsec_ and at least %d bytes as base64", shortestKey)
 	}
 	id, stamp := header.Get("webhook-id"), header.Get("webhook-timestamp")
 	seconds, err := strconv.ParseInt(stamp, 10, 64)
