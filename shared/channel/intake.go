@@ -23,7 +23,7 @@ const ringTime = 2 * time.Second
 type Accepted struct {
 	Inbound   message.Inbound  `json:"inbound"`
 	Principal policy.Principal `json:"principal"`
-	Pairing   string           `json:"pairing,omitempty"` // a guest's code for "hearth pair CODE"
+	Pairing   string           `json:"pairing,omitempty"` // an unknown sender's code for "hearth pair CODE"
 }
 
 // Said is the event of somebody's message in the event log of a session.
@@ -120,7 +120,7 @@ func meant(in message.Inbound) bool {
 
 func (i *Intake) accept(ctx context.Context, in message.Inbound, p policy.Principal) (Taken, error) {
 	a := Accepted{Inbound: in, Principal: p}
-	if p.Role == policy.Guest && in.ChatKind == message.Direct {
+	if p.User == "" && in.ChatKind == message.Direct {
 		code, err := offer(ctx, i.ledger, i.vault, in.Address, in.From, i.env.Now())
 		if err != nil {
 			return Taken{}, err

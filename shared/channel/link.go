@@ -140,7 +140,7 @@ func (l *link) poll(ctx context.Context, a Account) {
 		if errors.Is(err, errElsewhere) {
 			level = slog.LevelDebug
 		}
-		l.log.Log(ctx, level, "no updates for now", "account", a.Name, "err", err)
+		l.log.Log(ctx, level, "no updates for now", "account", a.Name, "why", fault.Text(err), "err", err)
 		pause(ctx, max(backoff(failures), fault.After(err)))
 	}
 }

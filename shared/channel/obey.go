@@ -67,8 +67,9 @@ func (i *Intake) obey(ctx context.Context, in message.Inbound, p policy.Principa
 	if answer.Sent {
 		return taken, true, nil
 	}
-	out := message.Outbound{
-		Key: taken.Answer, Address: in.Address, Markdown: answer.Text, Run: answer.Run, ReplyTo: in.MessageID, Reply: in.Reply,
+	out := message.Outbound{Key: taken.Answer, Address: in.Address, Markdown: answer.Text, Run: answer.Run, Reply: in.Reply}
+	if in.ChatKind != message.Direct {
+		out.ReplyTo = in.MessageID // among people, say whose order this answers
 	}
 	if err := i.deliver(ctx, out); err != nil {
 		return Taken{}, true, err

@@ -137,12 +137,22 @@ func (f *function) take(r *http.Request) (Batch, error) {
 		return Batch{}, err
 	}
 	for _, in := range batch.Events {
-		if _, err := f.intake.Take(r.Context(), in); err != nil {
+		if err := f.takeOne(r.Context(), a, in); err != nil {
 			return Batch{}, err
 		}
-		f.acknowledge(r.Context(), a, in)
 	}
 	return batch, nil
+}
+
+// takeOne takes one event in, and meanwhile tells the platform that its button works.
+func (f *function) takeOne(ctx context.Context, a Account, in message.Inbound) error {
+	var acknowledged sync.WaitGroup
+	defer acknowledged.Wait()
+	if in.Action != nil {
+		acknowledged.Go(func() { f.acknowledge(ctx, a, *in.Action) })
+	}
+	_, err := f.intake.Take(ctx, in)
+	return err
 }
 
 // verify returns the body of a request that comes from the platform or from our link. Why it does not is
@@ -195,12 +205,12 @@ func (f *function) introduce(ctx context.Context, a Account) (message.Sender, er
 }
 
 // acknowledge tells the platform that a button worked. Without it the button only looks busy for a while.
-func (f *function) acknowledge(ctx context.Context, a Account, in message.Inbound) {
+func (f *function) acknowledge(ctx context.Context, a Account, press message.Press) {
 	acknowledger, ok := f.adapter.(Acknowledger)
-	if !ok || in.Action == nil {
+	if !ok {
 		return
 	}
-	call, err := acknowledger.Acknowledge(a, *in.Action, "")
+	call, err := acknowledger.Acknowledge(a, press, "")
 	if err == nil {
 		_, err = f.sender.attempt(ctx, a, call)
 	}

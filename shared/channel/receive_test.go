@@ -175,9 +175,20 @@ func TestGuestPairs(t *testing.T) {
 	if _, err := pair(code, "mallory"); !fault.Is(err, fault.NotFound) {
 		t.Errorf("the code worked twice: %v", err)
 	}
-	w.later(6 * time.Second)
 	w.taken(from("bob", "3", "/pair"))
 	if said := strings.Join(w.heard(), "\n"); !strings.Contains(said, "You are") || !strings.Contains(said, "(member)") {
+		t.Errorf("said %q", said)
+	}
+}
+
+func TestChangedRightsAreSeenSoon(t *testing.T) {
+	w := newWorld(t)
+	w.know("ann", "ann", policy.Owner)
+	w.taken(from("ann", "1", "/pair"))
+	w.know("ann", "ann", policy.Member)
+	w.later(6 * time.Second)
+	w.taken(from("ann", "2", "/pair"))
+	if said := strings.Join(w.heard(), "\n"); !strings.Contains(said, "You are ann (owner)") || !strings.Contains(said, "You are ann (member)") {
 		t.Errorf("said %q", said)
 	}
 }

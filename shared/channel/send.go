@@ -62,8 +62,11 @@ func (s *sender) send(ctx context.Context, out message.Outbound) (message.Receip
 	}
 	for n := len(sent.IDs); n < len(calls); n++ {
 		id, err := s.deliver(ctx, a, out.Address, calls[n])
+		if err != nil && len(calls) > 1 {
+			err = fault.Wrap(err, "part %d of %d", n+1, len(calls))
+		}
 		if err != nil {
-			return message.Receipt{}, fault.Wrap(err, "part %d of %d", n+1, len(calls))
+			return message.Receipt{}, err
 		}
 		sent.IDs = append(sent.IDs, id)
 		doc = s.note(ctx, doc, sent, len(calls))

@@ -33,6 +33,7 @@ func TestSplit(t *testing.T) {
 		{"quotes are quotes again", "> aa\n>\n> bb", 8, []string{"> aa", "> bb"}},
 		{"heading that finds no room", "aa\n\n# H\n\nbbbb", 8, []string{"aa\n\n# H", "bbbb"}},
 		{"heading goes along", "aa\n\n# H\n\nbbbb", 10, []string{"aa", "# H\n\nbbbb"}},
+		{"heading above a quote", "# H\n\n> aaaa\n>\n> bbbbcccc", 11, []string{"# H\n\n> aaaa", "> bbbbcccc"}},
 		{"heading above what is cut", "aa\n\n# H\n\nbbbb cccc dddd", 11, []string{"aa", "# H\n\nbbbb ", "cccc dddd"}},
 	}
 	for _, tt := range tests {
