@@ -33,6 +33,7 @@ type turn struct {
 	lang string
 	out  message.Outbound
 	run  *ledger.Spawn
+	hint builtin.Draft // what the request's words alone make
 
 	drop  int    // oldest turns of the conversation that a summary replaces
 	first []byte // the summary
@@ -79,6 +80,7 @@ func (t *turn) think(ctx context.Context) error {
 func (t *turn) likely(tools []manifest.Manifest) bool {
 	r := t.planRequest(tools)
 	d := builtin.Plan(builtin.Request{Text: r.Text, Lang: r.Lang, Date: r.Date, Zone: r.Zone, Turns: r.Turns, Tools: tools})
+	t.hint = d
 	return d.Ask != "" || len(d.Steps) > 0
 }
 
@@ -216,6 +218,9 @@ func (t *turn) plan(ctx context.Context, tools []manifest.Manifest) (bool, error
 		d, err := t.model.Plan(ctx, req)
 		if err != nil {
 			return true, t.apologise(ctx, err)
+		}
+		if d.Ask != "" && len(t.hint.Steps) > 0 {
+			d = model.Draft(t.hint) // a small model asks for what the request says: the words make a whole plan
 		}
 		switch {
 		case d.Ask != "":
