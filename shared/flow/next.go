@@ -45,12 +45,24 @@ func (r *Run) Next(now time.Time) Move {
 	case r.Approve && !r.Approved:
 		return r.awaitApproval(now)
 	case r.Stopping:
-		return end(Stopped)
+		return r.halt()
 	case r.Back != "":
 		return r.nextBack(now)
 	default:
 		return r.nextForward(now)
 	}
+}
+
+// halt ends a stopped run, once it is written down of what was cut off that nobody knows whether it acted.
+func (r *Run) halt() Move {
+	for _, s := range r.Steps {
+		for _, u := range s.Units {
+			if u.State == UnitRunning && s.irreversible() {
+				return Move{Act: ActDoubt, Units: []*Unit{u}}
+			}
+		}
+	}
+	return end(Stopped)
 }
 
 func end(s State) Move { return Move{Act: ActEnd, State: s} }

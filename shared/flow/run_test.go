@@ -269,6 +269,20 @@ func TestPeopleDecide(t *testing.T) {
 	}
 }
 
+// TestStopTellsWhatWasCutOff stops a run whose holder died while it mailed.
+func TestStopTellsWhatWasCutOff(t *testing.T) {
+	w := newWorld(t, report(chain("sheet", "mail")...))
+	w.turn() // the sheet
+	w.crash = func() bool { return true }
+	w.turn() // the intent to mail
+	w.write(0, flow.Event{Type: flow.Stop, By: "ada"})
+	w.crash = func() bool { return false }
+	r := w.finish()
+	if mail := r.Steps[1].Units[0]; r.State != flow.Stopped || mail.State != flow.UnitUnknown || w.tries["s2"] != 0 {
+		t.Fatalf("%s, and the mail is %s after %d tries", r.State, mail.State, w.tries["s2"])
+	}
+}
+
 // TestCrashAnywhere crashes at random points, also while it rolls back: a run that ends rolled back leaves
 // no effect, one that ends done has all, newest first, and no irreversible effect is tried twice.
 func TestCrashAnywhere(t *testing.T) {

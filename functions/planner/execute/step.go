@@ -38,7 +38,7 @@ func (h *handler) runAll(ctx context.Context, j *journal.Journal, units []*flow.
 		}
 		ready[u] = p
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	var group errgroup.Group // one that fails, or is refused after a stop, must not cut off the calls of the others
 	group.SetLimit(sideBySide)
 	for u, p := range ready {
 		group.Go(func() error { return h.runUnit(ctx, j, u, p) })
