@@ -25,8 +25,10 @@ type api struct{ client *http.Client }
 
 func openAPI(env *fn.Env) (api, error) {
 	client, err := fn.Share(env, "channel/http", func() (*http.Client, error) {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.MaxIdleConnsPerHost = 64 // a platform is one host, and net/http keeps 2 of each
 		return &http.Client{
-			Transport:     http.DefaultTransport.(*http.Transport).Clone(),
+			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}, nil
 	})

@@ -14,6 +14,9 @@ import (
 // maxLine bounds one event of a stream, in bytes.
 const maxLine = 1 << 20
 
+// lastEvent is what ends a stream.
+var lastEvent = []byte("data: [DONE]\n")
+
 // feed is the body of a streamed answer as go-openai can read it: only data lines, so that pings between
 // them cannot garble an error; and errors in a form that it hands on instead of half-reading it.
 type feed struct {
@@ -22,25 +25,33 @@ type feed struct {
 	alive func()
 	ready []byte
 	left  int
+	ended bool // the last event has come
 }
 
 // newFeed returns the feed of a response. A server that ignores "stream" and answers with one JSON
 // document is read as a stream of one event.
 func newFeed(resp *http.Response, alive func()) *feed {
-	f := &feed{body: resp.Body, lines: bufio.NewReaderSize(resp.Body, 32<<10), alive: alive, left: maxStream}
+	f := &feed{body: resp.Body, lines: bufio.NewReader(resp.Body), alive: alive, left: maxStream}
 	if mediaType(resp) == "application/json" {
-		f.lines = bufio.NewReaderSize(&document{from: resp.Body}, 32<<10)
+		f.lines = bufio.NewReader(&document{from: resp.Body})
 	}
 	return f
 }
 
-func (f *feed) Close() error { return f.body.Close() }
+// Close reads a stream that came to its end to the last byte: only then is its connection used again.
+func (f *feed) Close() error {
+	if f.ended {
+		_, _ = io.CopyN(io.Discard, f.lines, maxLine)
+	}
+	return f.body.Close()
+}
 
 func (f *feed) Read(p []byte) (int, error) {
 	for len(f.ready) == 0 {
 		line, err := f.line()
 		f.alive()
 		f.ready = event(bytes.TrimSpace(line))
+		f.ended = f.ended || bytes.Equal(f.ready, lastEvent)
 		if err != nil && (len(f.ready) == 0 || !errors.Is(err, io.EOF)) {
 			return 0, err
 		}

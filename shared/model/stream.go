@@ -21,6 +21,9 @@ var (
 // lastWait is how long the usage that follows a finished answer is waited for.
 const lastWait = 5 * time.Second
 
+// lastByte is how long the end of a stream is waited for after its last event.
+const lastByte = 100 * time.Millisecond
+
 // emitError is an error of the caller's emit, as opposed to one of the server.
 type emitError struct{ err error }
 
@@ -61,6 +64,7 @@ func (c *Client) stream(ctx context.Context, p Prompt, fields map[string]json.Ra
 		}
 		switch {
 		case err != nil && collect.answer.Finish != "":
+			watch.Reset(lastByte)
 			return collect.done(), nil // complete; what is lost is at most the usage
 		case errors.Is(err, io.EOF):
 			return Answer{}, c.cutOff()

@@ -105,9 +105,19 @@ func verify(header, to string, body []byte, now time.Time, authentic func(encode
 
 // callMAC signs with the key of the called function.
 func (v *Vault) callMAC(to, encoded string) []byte {
-	mac := hmac.New(sha256.New, v.derive("call/"+to, 32))
+	mac := hmac.New(sha256.New, v.callMACKey(to))
 	mac.Write([]byte(encoded))
 	return mac.Sum(nil)
+}
+
+// callMACKey is only asked for the names of functions of this deployment: of those that sign and verify.
+func (v *Vault) callMACKey(to string) []byte {
+	if key, ok := v.calls.Load(to); ok {
+		return key.([]byte)
+	}
+	key := v.derive("call/"+to, 32)
+	v.calls.Store(to, key)
+	return key
 }
 
 func digest(body []byte) string {

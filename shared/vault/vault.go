@@ -14,6 +14,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"strings"
+	"sync"
 
 	"github.com/hearthfaas/hearth/shared/fault"
 )
@@ -27,7 +28,15 @@ type Vault struct {
 	id     [4]byte // names the master key in sealed values, so that a wrong key is told from damage
 	tag    []byte  // key of Blind
 	token  []byte  // key of tokens and capabilities
+
+	calls sync.Map // function name → key of its calls: each message takes eight of them
+
+	mu    sync.Mutex
+	boxes map[string]*Box // of places used lately: deriving a key costs more than sealing with it
 }
+
+// maxBoxes bounds the boxes that are remembered; then it is begun anew.
+const maxBoxes = 4096
 
 // Parse reads a master key: 32 bytes as hex or base64 (standard or URL alphabet, padding optional).
 func Parse(text string) (*Vault, error) {
@@ -87,6 +96,20 @@ type Box struct {
 
 // Box returns the box of a place.
 func (v *Vault) Box(place string) *Box {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if b := v.boxes[place]; b != nil {
+		return b
+	}
+	if v.boxes == nil || len(v.boxes) >= maxBoxes {
+		v.boxes = map[string]*Box{}
+	}
+	b := v.newBox(place)
+	v.boxes[place] = b
+	return b
+}
+
+func (v *Vault) newBox(place string) *Box {
 	block, err := aes.NewCipher(v.derive("seal/"+place, 32))
 	if err != nil {
 		panic(err) // the key has 32 bytes

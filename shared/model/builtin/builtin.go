@@ -5,7 +5,9 @@ package builtin
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/hearthfaas/hearth/shared/flow"
@@ -48,6 +50,14 @@ func (r Request) lang() string {
 	default:
 		return r.Lang
 	}
+}
+
+// pattern is a regular expression that is compiled when it is first used: every process of the bundle links
+// this package, and most never need it.
+type pattern = func() *regexp.Regexp
+
+func compiled(expr string) pattern {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
 }
 
 // Chinese reports whether text has Chinese characters.

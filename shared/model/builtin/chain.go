@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"sync"
 
 	"github.com/hearthfaas/hearth/shared/manifest"
 )
@@ -22,10 +23,28 @@ type property struct {
 	File  string          `json:"x-file"`
 }
 
+// schemas remembers what schemaOf read, by the schema's text: every message asks for those of all plugins,
+// and a bundle has few. It starts anew when plugins were replaced maxSchemas times.
+var schemas struct {
+	sync.Mutex
+	read map[string]schema
+}
+
+const maxSchemas = 1024
+
 // schemaOf reads a schema. One that cannot be read has no properties; checkParams says so when it matters.
 func schemaOf(raw json.RawMessage) schema {
+	schemas.Lock()
+	defer schemas.Unlock()
+	if s, known := schemas.read[string(raw)]; known {
+		return s
+	}
+	if schemas.read == nil || len(schemas.read) >= maxSchemas {
+		schemas.read = map[string]schema{}
+	}
 	var s schema
 	_ = json.Unmarshal(raw, &s)
+	schemas.read[string(raw)] = s
 	return s
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -15,7 +14,7 @@ import (
 )
 
 // enquiries are about a thing, not for it.
-var enquiries = regexp.MustCompile(`(?i)\b(?:why|how (?:do|does|to|can i)|what(?:'s| is) an?|what does|explain)\b|什么是|是什么|为什么|怎么|如何|收到了|\b(?:already|i got|i received|i have received)\b`)
+var enquiries = compiled(`(?i)\b(?:why|how (?:do|does|to|can i)|what(?:'s| is) an?|what does|explain)\b|什么是|是什么|为什么|怎么|如何|收到了|\b(?:already|i got|i received|i have received)\b`)
 
 // Plan makes a plan of a request by the tools' manifests: the tools that it names, the ones that these
 // need data from, and their parameters from the request's words or the manifests' examples. What is
@@ -23,7 +22,7 @@ var enquiries = regexp.MustCompile(`(?i)\b(?:why|how (?:do|does|to|can i)|what(?
 func Plan(r Request) Draft {
 	r.Text, r.Tools = bounded(r.Text), named(r.Tools)
 	t := recall(r)
-	if t.dropped || enquiries.MatchString(t.title) {
+	if !mentions(strings.ToLower(t.text), r.Tools) || t.dropped || enquiries().MatchString(t.title) {
 		return Draft{}
 	}
 	at := when(t.text, r.Date, r.Zone)

@@ -2,7 +2,6 @@ package builtin
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -25,21 +24,21 @@ const (
 )
 
 var (
-	hanTime = regexp.MustCompile(hanPart + `\s*(` + hanNumber + `)\s*(?:点钟?|时)\s*(?:(半|一刻|三刻|` + hanNumber + `)分?)?|` + hanPart + `\s*\b(\d{1,2})[:：](\d{2})\b`)
-	enTime  = regexp.MustCompile(`(?i)\b(?:(?:at|by)\s+|@\s*)?(\d{1,2})(?:[:.](\d{2}))?\s*(am\b|pm\b|a\.m\.|p\.m\.)|\b(?:(?:at|by)\s+|@\s*)(\d{1,2})(?::(\d{2}))?\b(?:\s*o'?clock)?|\b(?:at\s+)?(noon|midnight)\b`)
+	hanTime = compiled(hanPart + `\s*(` + hanNumber + `)\s*(?:点钟?|时)\s*(?:(半|一刻|三刻|` + hanNumber + `)分?)?|` + hanPart + `\s*\b(\d{1,2})[:：](\d{2})\b`)
+	enTime  = compiled(`(?i)\b(?:(?:at|by)\s+|@\s*)?(\d{1,2})(?:[:.](\d{2}))?\s*(am\b|pm\b|a\.m\.|p\.m\.)|\b(?:(?:at|by)\s+|@\s*)(\d{1,2})(?::(\d{2}))?\b(?:\s*o'?clock)?|\b(?:at\s+)?(noon|midnight)\b`)
 
-	everyN     = regexp.MustCompile(`(?i)每隔?\s*(` + hanNumber + `)\s*个?\s*(分钟|小时)|\bevery\s+(\d{1,3})\s+(minute|hour)s?\b`)
-	hourly     = regexp.MustCompile(`(?i)每个?小时|\b(?:hourly|every hour|each hour)\b`)
-	workdays   = regexp.MustCompile(`(?i)每?个?工作日|每?(?:周|星期)一[到至](?:周|星期)?五|\b(?:every|each|on)\s+(?:weekday|workday|working day|business day)s?\b|\bweekdays\b`)
-	weekends   = regexp.MustCompile(`(?i)每个?周末|\b(?:every|each|on)\s+weekends?\b`)
-	hanWeekday = regexp.MustCompile(`每个?(?:周|星期|礼拜)([一二三四五六日天](?:[、，,和及](?:周|星期|礼拜)?[一二三四五六日天])*)`)
-	enWeekday  = regexp.MustCompile(`(?i)\b(?:every|each)\s+(` + enDay + `(?:(?:\s*,\s*|\s+and\s+|\s*,\s*and\s+)` + enDay + `)*)\b`)
-	monthly    = regexp.MustCompile(`(?i)每个?月的?(` + hanNumber + `)[号日]|\b(?:on )?the (\d{1,2})(?:st|nd|rd|th)? (?:day )?of (?:every|each) month\b|\bmonthly on the (\d{1,2})(?:st|nd|rd|th)?\b|\bevery month on the (\d{1,2})(?:st|nd|rd|th)?\b`)
-	daily      = regexp.MustCompile(`(?i)每天|每日|天天|每(?:早|晚)|\b(?:every|each)\s+(?:day|morning|afternoon|evening|night)\b|\bdaily\s+at\b`)
-	onceDay    = regexp.MustCompile(`(?i)(今天|今日|今晚|明天|明晚|后天|\btoday\b|\btonight\b|\btomorrow\b)(?:早上|上午|下午|晚上|\s+(?:morning|afternoon|evening|night)\b)?`)
-	possessive = regexp.MustCompile(`^(?:的|'s|’s)`)
-	afternoon  = regexp.MustCompile(`(?i)\b(?:tonight|(?:every|each|this|tomorrow) (?:afternoon|evening|night))\b`)
-	later      = regexp.MustCompile(`(?i)` + hanNumber + `\s*个?\s*(?:分钟|小时)(?:之|以)?后|\bin\s+(?:\d{1,3}|an?|half an)\s+(?:minute|hour)s?\b`)
+	everyN     = compiled(`(?i)每隔?\s*(` + hanNumber + `)\s*个?\s*(分钟|小时)|\bevery\s+(\d{1,3})\s+(minute|hour)s?\b`)
+	hourly     = compiled(`(?i)每个?小时|\b(?:hourly|every hour|each hour)\b`)
+	workdays   = compiled(`(?i)每?个?工作日|每?(?:周|星期)一[到至](?:周|星期)?五|\b(?:every|each|on)\s+(?:weekday|workday|working day|business day)s?\b|\bweekdays\b`)
+	weekends   = compiled(`(?i)每个?周末|\b(?:every|each|on)\s+weekends?\b`)
+	hanWeekday = compiled(`每个?(?:周|星期|礼拜)([一二三四五六日天](?:[、，,和及](?:周|星期|礼拜)?[一二三四五六日天])*)`)
+	enWeekday  = compiled(`(?i)\b(?:every|each)\s+(` + enDay + `(?:(?:\s*,\s*|\s+and\s+|\s*,\s*and\s+)` + enDay + `)*)\b`)
+	monthly    = compiled(`(?i)每个?月的?(` + hanNumber + `)[号日]|\b(?:on )?the (\d{1,2})(?:st|nd|rd|th)? (?:day )?of (?:every|each) month\b|\bmonthly on the (\d{1,2})(?:st|nd|rd|th)?\b|\bevery month on the (\d{1,2})(?:st|nd|rd|th)?\b`)
+	daily      = compiled(`(?i)每天|每日|天天|每(?:早|晚)|\b(?:every|each)\s+(?:day|morning|afternoon|evening|night)\b|\bdaily\s+at\b`)
+	onceDay    = compiled(`(?i)(今天|今日|今晚|明天|明晚|后天|\btoday\b|\btonight\b|\btomorrow\b)(?:早上|上午|下午|晚上|\s+(?:morning|afternoon|evening|night)\b)?`)
+	possessive = compiled(`^(?:的|'s|’s)`)
+	afternoon  = compiled(`(?i)\b(?:tonight|(?:every|each|this|tomorrow) (?:afternoon|evening|night))\b`)
+	later      = compiled(`(?i)` + hanNumber + `\s*个?\s*(?:分钟|小时)(?:之|以)?后|\bin\s+(?:\d{1,3}|an?|half an)\s+(?:minute|hour)s?\b`)
 )
 
 // Schedule returns the trigger that the words of text name, such as "every weekday at 8:30" or 每天早上9点,
@@ -67,7 +66,7 @@ func undictated(text string) string {
 		text = without(text, []int{s.start, s.end})
 	}
 	text = blank(text, quotePattern, urlPattern, emailPattern)
-	if m := freeCue.FindStringIndex(text); m != nil {
+	if m := freeCue().FindStringIndex(text); m != nil {
 		text = without(text, m)
 	}
 	return text
@@ -75,10 +74,10 @@ func undictated(text string) string {
 
 // timed is when on plain text.
 func timed(text, today, zone string) timing {
-	if m := everyN.FindStringSubmatchIndex(text); m != nil {
+	if m := everyN().FindStringSubmatchIndex(text); m != nil {
 		return interval(text, m, zone)
 	}
-	if m := hourly.FindStringIndex(text); m != nil {
+	if m := hourly().FindStringIndex(text); m != nil {
 		return timing{trigger: &flow.Trigger{Type: "cron", Schedule: "0 * * * *", Timezone: zone}, rest: without(text, m)}
 	}
 	days, found := recurring(text)
@@ -103,7 +102,7 @@ func without(text string, stretches ...[]int) string {
 }
 
 func interval(text string, m []int, zone string) timing {
-	group := everyN.FindStringSubmatch(text)
+	group := everyN().FindStringSubmatch(text)
 	n, unit := number(group[1]+group[3]), "m"
 	if group[2] == "小时" || strings.EqualFold(group[4], "hour") {
 		unit = "h"
@@ -117,23 +116,23 @@ func interval(text string, m []int, zone string) timing {
 
 // recurring returns the last three fields of a cron line, and where text says so.
 func recurring(text string) (string, []int) {
-	if m := workdays.FindStringIndex(text); m != nil {
+	if m := workdays().FindStringIndex(text); m != nil {
 		return "* * 1-5", m
 	}
-	if m := weekends.FindStringIndex(text); m != nil {
+	if m := weekends().FindStringIndex(text); m != nil {
 		return "* * 0,6", m
 	}
-	for _, p := range []*regexp.Regexp{hanWeekday, enWeekday} {
-		if m := p.FindStringSubmatchIndex(text); m != nil {
+	for _, p := range []pattern{hanWeekday, enWeekday} {
+		if m := p().FindStringSubmatchIndex(text); m != nil {
 			return "* * " + weekdays(text[m[2]:m[3]]), m[:2]
 		}
 	}
-	if m := monthly.FindStringSubmatch(text); m != nil {
+	if m := monthly().FindStringSubmatch(text); m != nil {
 		if day := number(strings.Join(m[1:], "")); day >= 1 && day <= 31 {
-			return strconv.Itoa(day) + " * *", monthly.FindStringIndex(text)
+			return strconv.Itoa(day) + " * *", monthly().FindStringIndex(text)
 		}
 	}
-	if m := daily.FindStringIndex(text); m != nil {
+	if m := daily().FindStringIndex(text); m != nil {
 		return "* * *", m
 	}
 	return "", nil
@@ -156,7 +155,7 @@ func weekdays(text string) string {
 
 // once reads a single point in time: "明天9点", "at 3 pm".
 func once(text, today, zone string, at clock) timing {
-	if m := later.FindStringIndex(text); m != nil && at.span == nil {
+	if m := later().FindStringIndex(text); m != nil && at.span == nil {
 		return timing{missing: true, rest: without(text, m)} // there is no clock here: "in ten minutes" becomes a question
 	}
 	day, found := dayAhead(text, at.span)
@@ -181,7 +180,7 @@ func once(text, today, zone string, at clock) timing {
 // dayAhead returns the day that a time of day belongs to, in days from today, and where text names it. A
 // day that is not beside the time and not to come is about data: "9点生成今天的报表".
 func dayAhead(text string, at []int) (int, []int) {
-	for _, m := range onceDay.FindAllStringIndex(text, -1) {
+	for _, m := range onceDay().FindAllStringIndex(text, -1) {
 		ahead := 0
 		switch name := strings.ToLower(text[m[0]:m[1]]); {
 		case strings.HasPrefix(name, "明"), strings.HasPrefix(name, "tomorrow"):
@@ -189,7 +188,7 @@ func dayAhead(text string, at []int) (int, []int) {
 		case strings.HasPrefix(name, "后天"):
 			ahead = 2
 		}
-		if beside(text, m, at) || ahead > 0 && !possessive.MatchString(text[m[1]:]) {
+		if beside(text, m, at) || ahead > 0 && !possessive().MatchString(text[m[1]:]) {
 			return ahead, m
 		}
 	}
@@ -219,7 +218,7 @@ func clockOf(text string) clock {
 	if c := enClock(text); c.span != nil {
 		return c
 	}
-	m := hanTime.FindStringSubmatch(text)
+	m := hanTime().FindStringSubmatch(text)
 	if m == nil || m[1] == "" && m[2] == "一" && m[3] == "" { // "快一点" is no time
 		return clock{}
 	}
@@ -227,15 +226,15 @@ func clockOf(text string) clock {
 	if !ok {
 		return clock{}
 	}
-	return clock{minutes, hanTime.FindStringIndex(text), m[4] == "" && m[5] != ""}
+	return clock{minutes, hanTime().FindStringIndex(text), m[4] == "" && m[5] != ""}
 }
 
 func enClock(text string) clock {
-	m := enTime.FindStringSubmatch(text)
+	m := enTime().FindStringSubmatch(text)
 	if m == nil {
 		return clock{}
 	}
-	at := enTime.FindStringIndex(text)
+	at := enTime().FindStringIndex(text)
 	switch strings.ToLower(m[6]) {
 	case "noon":
 		return clock{minutes: 12 * 60, span: at}
@@ -247,7 +246,7 @@ func enClock(text string) clock {
 	switch {
 	case half == "am" && hour == 12:
 		hour = 0
-	case half == "pm" && hour < 12, half == "" && hour < 12 && afternoon.MatchString(text):
+	case half == "pm" && hour < 12, half == "" && hour < 12 && afternoon().MatchString(text):
 		hour += 12
 	}
 	if hour > 23 || minute > 59 {

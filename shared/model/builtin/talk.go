@@ -1,7 +1,6 @@
 package builtin
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/hearthfaas/hearth/shared/manifest"
@@ -27,7 +26,7 @@ const (
 // taken for a greeting.
 var kinds = []struct {
 	kind    kind
-	pattern *regexp.Regexp
+	pattern pattern
 }{
 	{help, whole(
 		`/?help(?: me)?|/start|menu|功能|帮助|使用说明`,
@@ -52,19 +51,19 @@ var kinds = []struct {
 }
 
 // whole returns a pattern that matches a text which is one of the alternatives.
-func whole(alternatives ...string) *regexp.Regexp {
-	return regexp.MustCompile(`^(?:` + strings.Join(alternatives, "|") + `)$`)
+func whole(alternatives ...string) pattern {
+	return compiled(`^(?:` + strings.Join(alternatives, "|") + `)$`)
 }
 
 // opening is a greeting in front of something else.
-var opening = regexp.MustCompile(`^(?:(?:你|您)好|嗨|hi|hello|hey)(?: there| hearth)?[\s,，.。!！、~]+`)
+var opening = compiled(`^(?:(?:你|您)好|嗨|hi|hello|hey)(?: there| hearth)?[\s,，.。!！、~]+`)
 
 // kindOf classifies a message. Case, and punctuation and space around it, do not count.
 func kindOf(text string) kind {
 	text = strings.Join(strings.Fields(strings.Trim(strings.ToLower(text), " \t\r\n,，.。!！?？~～…、")), " ")
-	for _, said := range []string{text, opening.ReplaceAllString(text, "")} {
+	for _, said := range []string{text, opening().ReplaceAllString(text, "")} {
 		for _, k := range kinds {
-			if k.pattern.MatchString(said) {
+			if k.pattern().MatchString(said) {
 				return k.kind
 			}
 		}

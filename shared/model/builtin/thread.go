@@ -2,7 +2,6 @@ package builtin
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -64,11 +63,11 @@ func (q question) answered(text string) bool {
 }
 
 // bareTime is an answer that is nothing but a time of day.
-var bareTime = regexp.MustCompile(`^\s*\d{1,2}(?:[:：]\d{2})?\s*$`)
+var bareTime = compiled(`^\s*\d{1,2}(?:[:：]\d{2})?\s*$`)
 
 // atTime makes a bare time readable as one.
 func atTime(text string) string {
-	if bareTime.MatchString(text) {
+	if bareTime().MatchString(text) {
 		return "at " + strings.ReplaceAll(strings.TrimSpace(text), "：", ":")
 	}
 	return text
@@ -85,14 +84,21 @@ type thread struct {
 func (q question) key() string { return q.tool + "." + q.param }
 
 // dropping is how people let a pending question go.
-var dropping = regexp.MustCompile(`(?i)^\s*(?:算了|不用了|取消|不发了|不做了|never ?mind|cancel|forget it|stop)\s*[.。!！]?\s*$`)
+var dropping = compiled(`(?i)^\s*(?:算了|不用了|取消|不发了|不做了|never ?mind|cancel|forget it|stop)\s*[.。!！]?\s*$`)
 
 // recall puts r.Text together with the request that it completes: as long as the turn before a person's
 // words is one of our questions, they belong to what was said before it.
 func recall(r Request) thread {
-	turns := lastTurns(r)
-	asked := questions(r.Tools)
-	t := thread{title: r.Text, text: r.Text, answers: map[string]string{}}
+	t := thread{title: r.Text, text: r.Text, answers: map[string]string{}, dropped: dropping().MatchString(r.Text)}
+	turns := lastTurns(r, 3) // words, the question before them, and perhaps r.Text itself
+	if len(turns) == 0 {
+		return t
+	}
+	before, asked := turns[len(turns)-1].text, questions(r.Tools)
+	if !slices.ContainsFunc(asked, func(q question) bool { return q.asks(before) }) {
+		return t
+	}
+	turns = lastTurns(r, maxTurns)
 	said := []string{}
 	current := r.Text
 	for i := len(turns) - 1; i >= 1; i -= 2 {
@@ -101,7 +107,7 @@ func recall(r Request) thread {
 			break
 		}
 		q := asked[at]
-		if len(said) == 0 && !q.answered(current) && elsewhere(current, r.Tools) || dropping.MatchString(current) {
+		if len(said) == 0 && !q.answered(current) && elsewhere(current, r.Tools) || dropping().MatchString(current) {
 			break
 		}
 		if _, later := t.answers[q.key()]; !later && q.answered(current) {
@@ -114,7 +120,6 @@ func recall(r Request) thread {
 	said = append(said, current)
 	slices.Reverse(said)
 	t.text = strings.Join(said, "\n")
-	t.dropped = dropping.MatchString(r.Text)
 	return t
 }
 
@@ -153,9 +158,9 @@ func questions(tools []manifest.Manifest) []question {
 
 type turn struct{ role, text string }
 
-// lastTurns decodes the end of the conversation, without r.Text itself.
-func lastTurns(r Request) []turn {
-	raws := r.Turns[max(0, len(r.Turns)-maxTurns):]
+// lastTurns decodes the end of the conversation, at most `most` turns, without r.Text itself.
+func lastTurns(r Request, most int) []turn {
+	raws := r.Turns[max(0, len(r.Turns)-most):]
 	var turns []turn
 	for _, raw := range raws {
 		if t := turnOf(raw); t.text != "" && (t.role == "user" || t.role == "assistant") {

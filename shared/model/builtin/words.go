@@ -1,7 +1,6 @@
 package builtin
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -11,15 +10,15 @@ import (
 )
 
 var (
-	emailPattern = regexp.MustCompile(`[A-Za-z0-9._%+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+`)
-	urlPattern   = regexp.MustCompile(`https?://[^\s"'<>，。；）」”]+`)
-	quotePattern = regexp.MustCompile("\"([^\"]+)\"|“([^”]+)”|「([^」]+)」|『([^』]+)』|《([^》]+)》|`([^`]+)`|\\B'([^']+)'\\B")
-	filePattern  = regexp.MustCompile(`(?i)/[\p{L}\p{N}_\-./{}]*?\.(?:xlsx|xls|csv|pdf|docx|pptx|txt|md|json|html|png|jpe?g|zip)\b` +
+	emailPattern = compiled(`[A-Za-z0-9._%+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+`)
+	urlPattern   = compiled(`https?://[^\s"'<>，。；）」”]+`)
+	quotePattern = compiled("\"([^\"]+)\"|“([^”]+)”|「([^」]+)」|『([^』]+)』|《([^》]+)》|`([^`]+)`|\\B'([^']+)'\\B")
+	filePattern  = compiled(`(?i)/[\p{L}\p{N}_\-./{}]*?\.(?:xlsx|xls|csv|pdf|docx|pptx|txt|md|json|html|png|jpe?g|zip)\b` +
 		`|/[a-z0-9_\-.{}]+(?:/[a-z0-9_\-.{}]*)*` +
 		`|\b[a-z0-9_\-.]+(?:/[a-z0-9_\-.]+)*\.(?:xlsx|xls|csv|pdf|docx|pptx|txt|md|json|html|png|jpe?g|zip)\b`)
-	hostPattern = regexp.MustCompile(`\b(?:[a-z0-9\-]+\.)+[a-z]{2,}(?:/[a-z0-9/._\-]*)?`)
-	sqlPattern  = regexp.MustCompile("(?is)\\b(?:select\\s.+?\\sfrom|with\\s+\\w+\\s+as)\\s[^;；。\n\"“”`]+")
-	sqlEnd      = regexp.MustCompile(`(?i)[,，]?\s*(?:\band\s+|\bthen\s+)+(?:e?mail|send|make|create|put|export|generate|save|build)\b|[,，\s]*(?:并|然后|再|发)`)
+	hostPattern = compiled(`\b(?:[a-z0-9\-]+\.)+[a-z]{2,}(?:/[a-z0-9/._\-]*)?`)
+	sqlPattern  = compiled("(?is)\\b(?:select\\s.+?\\sfrom|with\\s+\\w+\\s+as)\\s[^;；。\n\"“”`]+")
+	sqlEnd      = compiled(`(?i)[,，]?\s*(?:\band\s+|\bthen\s+)+(?:e?mail|send|make|create|put|export|generate|save|build)\b|[,，\s]*(?:并|然后|再|发)`)
 )
 
 // span is a stretch of a text, in bytes.
@@ -28,20 +27,23 @@ type span struct{ start, end int }
 func (s span) within(o span) bool { return o.start <= s.start && s.end <= o.end }
 
 // blank replaces what patterns match by spaces, so that an address or a file name is never read as words.
-func blank(text string, patterns ...*regexp.Regexp) string {
+func blank(text string, patterns ...pattern) string {
 	for _, p := range patterns {
-		text = p.ReplaceAllStringFunc(text, func(s string) string { return strings.Repeat(" ", len(s)) })
+		text = p().ReplaceAllStringFunc(text, func(s string) string { return strings.Repeat(" ", len(s)) })
 	}
 	return text
 }
 
 // statement returns where an SQL query stands in text, without the words that go on after it.
 func statement(text string) (span, bool) {
-	at := sqlPattern.FindStringIndex(text)
+	if !strings.Contains(strings.ToLower(text), "select") { // spares most texts a slow pattern
+		return span{}, false
+	}
+	at := sqlPattern().FindStringIndex(text)
 	if at == nil {
 		return span{}, false
 	}
-	if end := sqlEnd.FindStringIndex(text[at[0]:at[1]]); end != nil {
+	if end := sqlEnd().FindStringIndex(text[at[0]:at[1]]); end != nil {
 		at[1] = at[0] + end[0]
 	}
 	return span{at[0], at[1]}, true
@@ -55,7 +57,7 @@ func bare(text string) string {
 		low = low[:s.start] + strings.Repeat(" ", s.end-s.start) + low[s.end:]
 	}
 	low = blank(low, quotePattern, urlPattern)
-	if m := freeCue.FindStringIndex(low); m != nil {
+	if m := freeCue().FindStringIndex(low); m != nil {
 		low = low[:m[0]]
 	}
 	return blank(low, emailPattern, filePattern, hostPattern)
@@ -107,24 +109,24 @@ func latin(r rune) bool {
 }
 
 // breaks end a clause.
-var breaks = regexp.MustCompile(`[,，.。;；:：!！?？、\n]|\b(?:and|then|but|or)\b|并且?|然后|但是?|而是?|接着|之后`)
+var breaks = compiled(`[,，.。;；:：!！?？、\n]|\b(?:and|then|but|or)\b|并且?|然后|但是?|而是?|接着|之后`)
 
 // denials take back what follows them in their clause.
-var denials = regexp.MustCompile(`\b(?:don'?t|do not|don’t|without|never|not|no need to|no need for)\b|不要|不用|不必|不需要|无需|请勿|(?:^|[^特分级区类性个识])别再?(?:给|把|发|做|生成|查|建|用|执行|运行|删|改|导)`)
+var denials = compiled(`\b(?:don'?t|do not|don’t|without|never|not|no need to|no need for)\b|不要|不用|不必|不需要|无需|请勿|(?:^|[^特分级区类性个识])别再?(?:给|把|发|做|生成|查|建|用|执行|运行|删|改|导)`)
 
 // courtesies are clauses that thank for something done.
-var courtesies = regexp.MustCompile(`^\s*(?:thanks? for|thank you for|thx for|谢谢你?的|感谢你?的|辛苦)`)
+var courtesies = compiled(`^\s*(?:thanks? for|thank you for|thx for|谢谢你?的|感谢你?的|辛苦)`)
 
 // wanted returns low with those clauses blanked that take something back, from the denial on, or that only thank.
 func wanted(low string) string {
 	var out strings.Builder
 	from := 0
-	for _, b := range append(breaks.FindAllStringIndex(low, -1), []int{len(low), len(low)}) {
+	for _, b := range append(breaks().FindAllStringIndex(low, -1), []int{len(low), len(low)}) {
 		clause := low[from:b[0]]
 		cut := len(clause)
-		if courtesies.MatchString(clause) {
+		if courtesies().MatchString(clause) {
 			cut = 0
-		} else if d := denials.FindStringIndex(clause); d != nil {
+		} else if d := denials().FindStringIndex(clause); d != nil {
 			cut = d[0]
 		}
 		out.WriteString(clause[:cut] + strings.Repeat(" ", len(clause)-cut) + low[b[0]:b[1]])
@@ -153,6 +155,22 @@ func matches(low string, tools []manifest.Manifest) [][]span {
 		}
 	}
 	return kept
+}
+
+// mentions reports whether low may name a tool at all, or hold a query. Most messages are talk: this spares
+// them the reading of each word.
+func mentions(low string, tools []manifest.Manifest) bool {
+	if _, ok := statement(low); ok {
+		return true
+	}
+	for _, tool := range tools {
+		for _, phrase := range tool.Intent.Phrases {
+			if strings.Contains(low, strings.ToLower(phrase)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // day reports whether phrase is the name of a day, which asks for nothing: "今天天气不错".
