@@ -74,6 +74,44 @@ func Principal(env *fn.Env, name string, r *http.Request, body []byte) (policy.P
 	return userOf(env, cookie.Value, "cookie")
 }
 
+// Request is a request of somebody who is known.
+type Request struct {
+	*http.Request
+	By   policy.Principal
+	Body []byte
+}
+
+// Decode reads the body into v; no body leaves v as it is.
+func (r Request) Decode(v any) error {
+	if len(bytes.TrimSpace(r.Body)) == 0 {
+		return nil
+	}
+	return fn.Decode(r.Body, v)
+}
+
+// SignedIn serves requests of people to the function name: it finds out who asks, and answers with what
+// answer returns, as JSON. Who is not known is refused.
+func SignedIn(env *fn.Env, name string, answer func(ctx context.Context, r Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := fn.ReadBody(r)
+		if err != nil {
+			fault.Write(w, err)
+			return
+		}
+		by, err := Principal(env, name, r, body)
+		if err != nil {
+			fault.Write(w, err)
+			return
+		}
+		out, err := answer(r.Context(), Request{r, by, body})
+		if err != nil {
+			fn.Fail(w, r, err)
+			return
+		}
+		fn.Reply(w, http.StatusOK, out)
+	}
+}
+
 func userOf(env *fn.Env, token, via string) (policy.Principal, error) {
 	v, err := env.Vault()
 	if err != nil {

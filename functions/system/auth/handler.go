@@ -3,11 +3,9 @@
 package auth
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"regexp"
 	"slices"
@@ -66,13 +64,16 @@ func start(ctx context.Context, env *fn.Env) (http.Handler, error) {
 	if h.vault, err = env.Vault(); err != nil {
 		return nil, err
 	}
+	signedIn := func(answer func(context.Context, gateway.Request) (any, error)) http.HandlerFunc {
+		return gateway.SignedIn(env, name, answer)
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /signin", h.signIn)
 	mux.HandleFunc("POST /signout", h.signOut)
-	mux.HandleFunc("GET /me", h.signedIn(h.me))
-	mux.HandleFunc("POST /tokens", h.signedIn(h.newToken))
-	mux.HandleFunc("GET /users", h.signedIn(h.users))
-	mux.HandleFunc("POST /pair", h.signedIn(h.pair))
+	mux.HandleFunc("GET /me", signedIn(h.me))
+	mux.HandleFunc("POST /tokens", signedIn(h.newToken))
+	mux.HandleFunc("GET /users", signedIn(h.users))
+	mux.HandleFunc("POST /pair", signedIn(h.pair))
 	return mux, nil
 }
 
@@ -129,42 +130,19 @@ func (h *handler) signOut(w http.ResponseWriter, _ *http.Request) {
 	fn.Reply(w, http.StatusOK, struct{}{})
 }
 
-// signedIn finds out who asks.
-func (h *handler) signedIn(answer func(ctx context.Context, by policy.Principal, body []byte) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := fn.ReadBody(r)
-		if err != nil {
-			fault.Write(w, err)
-			return
-		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		by, err := gateway.Principal(h.env, name, r, body)
-		if err != nil {
-			fault.Write(w, err)
-			return
-		}
-		out, err := answer(r.Context(), by, body)
-		if err != nil {
-			fn.Fail(w, r, err)
-			return
-		}
-		fn.Reply(w, http.StatusOK, out)
-	}
-}
-
-func (h *handler) me(_ context.Context, by policy.Principal, _ []byte) (any, error) {
-	return map[string]any{"user": by.User, "role": by.Role}, nil
+func (h *handler) me(_ context.Context, r gateway.Request) (any, error) {
+	return map[string]any{"user": r.By.User, "role": r.By.Role}, nil
 }
 
 // newToken makes a token for a person or a machine. Nobody can give more rights than they have.
-func (h *handler) newToken(ctx context.Context, by policy.Principal, body []byte) (any, error) {
+func (h *handler) newToken(ctx context.Context, r gateway.Request) (any, error) {
 	in := struct {
 		User string      `json:"user" validate:"required"`
 		Role policy.Role `json:"role"`
 		Days int         `json:"days" validate:"min=0"`
 		Link bool        `json:"link"` // a one-time sign-in link's code instead of a token
 	}{}
-	if err := fn.Decode(body, &in); err != nil {
+	if err := fn.Decode(r.Body, &in); err != nil {
 		return nil, err
 	}
 	in.Role, in.Days = cmp.Or(in.Role, policy.Member), cmp.Or(in.Days, defaultToken)
@@ -176,11 +154,11 @@ func (h *handler) newToken(ctx context.Context, by policy.Principal, body []byte
 	case in.Days > longestToken:
 		return nil, fault.New(fault.Invalid, "at most %d days", longestToken).At("days")
 	}
-	if err := policy.May(by, policy.Manage, ""); err != nil {
+	if err := policy.May(r.By, policy.Manage, ""); err != nil {
 		return nil, err
 	}
-	if in.Role.Above(by.Role) {
-		return nil, fault.New(fault.Forbidden, "you are %s and cannot make a token for %s", by.Role, in.Role)
+	if in.Role.Above(r.By.Role) {
+		return nil, fault.New(fault.Forbidden, "you are %s and cannot make a token for %s", r.By.Role, in.Role)
 	}
 	if err := h.remember(ctx, user{in.User, in.Role, h.env.Now()}); err != nil {
 		return nil, err
@@ -202,8 +180,8 @@ func (h *handler) remember(ctx context.Context, u user) error {
 	return err
 }
 
-func (h *handler) users(ctx context.Context, by policy.Principal, _ []byte) (any, error) {
-	if err := policy.May(by, policy.Manage, ""); err != nil {
+func (h *handler) users(ctx context.Context, r gateway.Request) (any, error) {
+	if err := policy.May(r.By, policy.Manage, ""); err != nil {
 		return nil, err
 	}
 	docs, err := h.ledger.List(ctx, spaceUsers)
@@ -221,19 +199,19 @@ func (h *handler) users(ctx context.Context, by policy.Principal, _ []byte) (any
 }
 
 // pair links the chat identity that a code was shown to with the one who says it here.
-func (h *handler) pair(ctx context.Context, by policy.Principal, body []byte) (any, error) {
+func (h *handler) pair(ctx context.Context, r gateway.Request) (any, error) {
 	var in struct {
 		Code string `json:"code" validate:"required,max=32"`
 	}
-	if err := fn.Decode(body, &in); err != nil {
+	if err := fn.Decode(r.Body, &in); err != nil {
 		return nil, err
 	}
-	if err := policy.May(by, policy.Act, ""); err != nil {
+	if err := policy.May(r.By, policy.Act, ""); err != nil {
 		return nil, err
 	}
-	who, err := channel.Pair(ctx, h.ledger, h.vault, in.Code, by.User, by.Role, h.env.Now())
+	who, err := channel.Pair(ctx, h.ledger, h.vault, in.Code, r.By.User, r.By.Role, h.env.Now())
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"user": by.User, "role": by.Role, "platform": who.Platform, "sender": who.Sender, "name": who.Name}, nil
+	return map[string]any{"user": r.By.User, "role": r.By.Role, "platform": who.Platform, "sender": who.Sender, "name": who.Name}, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
+	"github.com/hearthfaas/hearth/shared/gateway"
 	"github.com/hearthfaas/hearth/shared/journal"
 	"github.com/hearthfaas/hearth/shared/ledger"
 	"github.com/hearthfaas/hearth/shared/policy"
@@ -142,16 +143,16 @@ func merged(a, b []time.Time) []time.Time {
 }
 
 // history returns the past slots of a task, newest first.
-func (h *handler) history(ctx context.Context, c call) (any, error) {
-	id := c.PathValue("task")
-	if detail := c.PathValue("detail"); detail != "history" {
+func (h *handler) history(ctx context.Context, r gateway.Request) (any, error) {
+	id := r.PathValue("task")
+	if detail := r.PathValue("detail"); detail != "history" {
 		return nil, fault.New(fault.NotFound, "a task has no %q", detail)
 	}
 	t, _, _, err := h.load(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if err := policy.May(c.by, policy.See, t.Owner); err != nil {
+	if err := policy.May(r.By, policy.See, t.Owner); err != nil {
 		return nil, err
 	}
 	notes, err := h.ledger.Fires(ctx, id, 100)

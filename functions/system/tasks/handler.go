@@ -3,9 +3,7 @@
 package tasks
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"net/http"
 	"time"
 
@@ -14,7 +12,6 @@ import (
 	"github.com/hearthfaas/hearth/shared/gateway"
 	"github.com/hearthfaas/hearth/shared/ledger"
 	"github.com/hearthfaas/hearth/shared/plugin/remote"
-	"github.com/hearthfaas/hearth/shared/policy"
 )
 
 // name is the function's name.
@@ -51,61 +48,26 @@ func start(ctx context.Context, env *fn.Env) (http.Handler, error) {
 
 func (h *handler) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", h.signedIn(h.listTasks))
-	mux.HandleFunc("GET /{task}", h.signedIn(h.getTask))
-	mux.HandleFunc("PUT /{task}", h.signedIn(h.putTask))
-	mux.HandleFunc("DELETE /{task}", h.signedIn(h.deleteTask))
-	mux.HandleFunc("GET /{task}/{detail}", h.signedIn(h.history)) // less specific than /runs/{run}
-	mux.HandleFunc("POST /{task}/run", h.signedIn(h.runTask))
-	mux.HandleFunc("POST /{task}/enable", h.signedIn(func(ctx context.Context, c call) (any, error) { return h.turn(ctx, c, false) }))
-	mux.HandleFunc("POST /{task}/disable", h.signedIn(func(ctx context.Context, c call) (any, error) { return h.turn(ctx, c, true) }))
+	signedIn := func(answer func(context.Context, gateway.Request) (any, error)) http.HandlerFunc {
+		return gateway.SignedIn(h.env, name, answer)
+	}
+	mux.HandleFunc("GET /{$}", signedIn(h.listTasks))
+	mux.HandleFunc("GET /{task}", signedIn(h.getTask))
+	mux.HandleFunc("PUT /{task}", signedIn(h.putTask))
+	mux.HandleFunc("DELETE /{task}", signedIn(h.deleteTask))
+	mux.HandleFunc("GET /{task}/{detail}", signedIn(h.history)) // less specific than /runs/{run}
+	mux.HandleFunc("POST /{task}/run", signedIn(h.runTask))
+	mux.HandleFunc("POST /{task}/enable", signedIn(func(ctx context.Context, r gateway.Request) (any, error) { return h.turn(ctx, r, false) }))
+	mux.HandleFunc("POST /{task}/disable", signedIn(func(ctx context.Context, r gateway.Request) (any, error) { return h.turn(ctx, r, true) }))
 	mux.HandleFunc("POST /{task}/hook", h.hook)
-	mux.HandleFunc("GET /runs", h.signedIn(h.listRuns))
-	mux.HandleFunc("POST /runs", h.signedIn(h.listRuns))
-	mux.HandleFunc("GET /runs/{run}", h.signedIn(h.getRun))
-	mux.HandleFunc("POST /runs/{run}/{verb}", h.signedIn(h.decide))
-	mux.HandleFunc("POST /stop", h.signedIn(h.stop))
+	mux.HandleFunc("GET /runs", signedIn(h.listRuns))
+	mux.HandleFunc("POST /runs", signedIn(h.listRuns))
+	mux.HandleFunc("GET /runs/{run}", signedIn(h.getRun))
+	mux.HandleFunc("POST /runs/{run}/{verb}", signedIn(h.decide))
+	mux.HandleFunc("POST /stop", signedIn(h.stop))
 	mux.Handle("POST /fire", gateway.Signed(h.env, name, fn.JSON(h.fire)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fault.Write(w, fault.New(fault.NotFound, "no %s %s here", r.Method, r.URL.Path))
 	})
 	return mux
-}
-
-// call is a request of somebody who is known.
-type call struct {
-	*http.Request
-	by   policy.Principal
-	body []byte
-}
-
-// decode reads the body into v; no body leaves v as it is.
-func (c call) decode(v any) error {
-	if len(bytes.TrimSpace(c.body)) == 0 {
-		return nil
-	}
-	return fn.Decode(c.body, v)
-}
-
-// signedIn finds out who asks, and answers with what answer returns.
-func (h *handler) signedIn(answer func(ctx context.Context, c call) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := fn.ReadBody(r)
-		if err != nil {
-			fault.Write(w, err)
-			return
-		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		by, err := gateway.Principal(h.env, name, r, body)
-		if err != nil {
-			fault.Write(w, err)
-			return
-		}
-		out, err := answer(r.Context(), call{r, by, body})
-		if err != nil {
-			fn.Fail(w, r, err)
-			return
-		}
-		fn.Reply(w, http.StatusOK, out)
-	}
 }

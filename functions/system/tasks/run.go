@@ -9,6 +9,7 @@ import (
 
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
+	"github.com/hearthfaas/hearth/shared/gateway"
 	"github.com/hearthfaas/hearth/shared/journal"
 	"github.com/hearthfaas/hearth/shared/ledger"
 	"github.com/hearthfaas/hearth/shared/policy"
@@ -20,14 +21,14 @@ const (
 	mostWait = 60 * time.Second
 )
 
-func (h *handler) listRuns(ctx context.Context, c call) (any, error) {
+func (h *handler) listRuns(ctx context.Context, r gateway.Request) (any, error) {
 	in := struct {
 		Limit int `json:"limit"`
 	}{Limit: 50}
-	if err := c.decode(&in); err != nil {
+	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
-	if text := c.URL.Query().Get("limit"); text != "" {
+	if text := r.URL.Query().Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {
 			return nil, fault.New(fault.Invalid, "not a number of runs: %.20q", text).At("limit")
@@ -44,7 +45,7 @@ func (h *handler) listRuns(ctx context.Context, c call) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if policy.May(c.by, policy.See, run.User) != nil {
+		if policy.May(r.By, policy.See, run.User) != nil {
 			continue
 		}
 		views = append(views, brief(run.View(h.env.Now())))
@@ -61,7 +62,7 @@ func brief(v flow.View) flow.View {
 }
 
 // find returns a run that the caller may do action with.
-func (h *handler) find(ctx context.Context, c call, id string, action policy.Action) (ledger.Lane, *flow.Run, error) {
+func (h *handler) find(ctx context.Context, r gateway.Request, id string, action policy.Action) (ledger.Lane, *flow.Run, error) {
 	lane, err := ledger.ParseLane(id)
 	if err != nil || !lane.IsRun() {
 		return "", nil, fault.New(fault.NotFound, "no such run: %.40q", id).Try("hearth runs list")
@@ -70,16 +71,16 @@ func (h *handler) find(ctx context.Context, c call, id string, action policy.Act
 	if err != nil {
 		return "", nil, err
 	}
-	return lane, run, policy.May(c.by, action, run.User)
+	return lane, run, policy.May(r.By, action, run.User)
 }
 
 // getRun returns a run; with wait and rev it answers when the run has changed, or after wait seconds.
-func (h *handler) getRun(ctx context.Context, c call) (any, error) {
-	lane, run, err := h.find(ctx, c, c.PathValue("run"), policy.See)
+func (h *handler) getRun(ctx context.Context, r gateway.Request) (any, error) {
+	lane, run, err := h.find(ctx, r, r.PathValue("run"), policy.See)
 	if err != nil {
 		return nil, err
 	}
-	q := c.URL.Query()
+	q := r.URL.Query()
 	rev, err := strconv.Atoi(q.Get("rev"))
 	if err != nil {
 		return run.View(h.env.Now()), nil
@@ -111,23 +112,23 @@ type decision struct {
 }
 
 // decide writes down what somebody decided and wakes the run. The first decision counts.
-func (h *handler) decide(ctx context.Context, c call) (any, error) {
+func (h *handler) decide(ctx context.Context, r gateway.Request) (any, error) {
 	var in decision
-	if err := c.decode(&in); err != nil {
+	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
-	verb := c.PathValue("verb")
+	verb := r.PathValue("verb")
 	action, ok := map[string]policy.Action{
 		"approve": policy.Decide, "deny": policy.Decide, "cancel": policy.Stop, "retry": policy.Act, "undo": policy.Undo,
 	}[verb]
 	if !ok {
 		return nil, fault.New(fault.NotFound, "a run cannot %s", verb)
 	}
-	lane, run, err := h.find(ctx, c, c.PathValue("run"), action)
+	lane, run, err := h.find(ctx, r, r.PathValue("run"), action)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.apply(ctx, lane, run, c.by.User, verb, in); err != nil {
+	if err := h.apply(ctx, lane, run, r.By.User, verb, in); err != nil {
 		return nil, err
 	}
 	if run, err = journal.Load(ctx, h.ledger, lane); err != nil {
@@ -197,26 +198,26 @@ func (h *handler) write(ctx context.Context, lane ledger.Lane, run *flow.Run, e 
 }
 
 // stop stops one run, all runs of a user, or everything.
-func (h *handler) stop(ctx context.Context, c call) (any, error) {
+func (h *handler) stop(ctx context.Context, r gateway.Request) (any, error) {
 	var in struct {
 		User string `json:"user"`
 		Run  string `json:"run"`
 	}
-	if err := c.decode(&in); err != nil {
+	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
 	if in.Run != "" {
-		lane, run, err := h.find(ctx, c, in.Run, policy.Stop)
+		lane, run, err := h.find(ctx, r, in.Run, policy.Stop)
 		if err != nil {
 			return nil, err
 		}
-		return h.stopped(ctx, map[ledger.Lane]*flow.Run{lane: run}, c.by.User)
+		return h.stopped(ctx, map[ledger.Lane]*flow.Run{lane: run}, r.By.User)
 	}
 	action := policy.StopAll
 	if in.User != "" {
 		action = policy.Stop
 	}
-	if err := policy.May(c.by, action, in.User); err != nil {
+	if err := policy.May(r.By, action, in.User); err != nil {
 		return nil, err
 	}
 	active, err := h.ledger.Runs(ctx, mostRuns, true)
@@ -233,7 +234,7 @@ func (h *handler) stop(ctx context.Context, c call) (any, error) {
 			runs[s.Lane] = run
 		}
 	}
-	return h.stopped(ctx, runs, c.by.User)
+	return h.stopped(ctx, runs, r.By.User)
 }
 
 func (h *handler) stopped(ctx context.Context, runs map[ledger.Lane]*flow.Run, by string) (any, error) {

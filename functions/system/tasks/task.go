@@ -8,6 +8,7 @@ import (
 
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
+	"github.com/hearthfaas/hearth/shared/gateway"
 	"github.com/hearthfaas/hearth/shared/journal"
 	"github.com/hearthfaas/hearth/shared/ledger"
 	"github.com/hearthfaas/hearth/shared/policy"
@@ -58,7 +59,7 @@ func (h *handler) zoneOf(plan flow.Plan) *time.Location {
 	return h.zone
 }
 
-func (h *handler) listTasks(ctx context.Context, c call) (any, error) {
+func (h *handler) listTasks(ctx context.Context, r gateway.Request) (any, error) {
 	docs, err := h.ledger.List(ctx, journal.TaskSpace)
 	if err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func (h *handler) listTasks(ctx context.Context, c call) (any, error) {
 		if err := json.Unmarshal(doc.Body, &t); err != nil {
 			return nil, fault.As(fault.Internal, err, "the task %s cannot be read", doc.ID)
 		}
-		if policy.May(c.by, policy.See, t.Owner) != nil {
+		if policy.May(r.By, policy.See, t.Owner) != nil {
 			continue
 		}
 		plan, err := flow.Parse(t.Plan)
@@ -85,13 +86,13 @@ func (h *handler) listTasks(ctx context.Context, c call) (any, error) {
 	return map[string]any{"tasks": list}, nil
 }
 
-func (h *handler) getTask(ctx context.Context, c call) (any, error) {
-	id := c.PathValue("task")
+func (h *handler) getTask(ctx context.Context, r gateway.Request) (any, error) {
+	id := r.PathValue("task")
 	t, plan, _, err := h.load(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if err := policy.May(c.by, policy.See, t.Owner); err != nil {
+	if err := policy.May(r.By, policy.See, t.Owner); err != nil {
 		return nil, err
 	}
 	next, err := h.ledger.Scheduled(ctx)
@@ -99,9 +100,9 @@ func (h *handler) getTask(ctx context.Context, c call) (any, error) {
 }
 
 // putTask checks a task as a whole before it replaces the last good one.
-func (h *handler) putTask(ctx context.Context, c call) (any, error) {
-	id := c.PathValue("task")
-	raw, err := flow.Parse(c.body)
+func (h *handler) putTask(ctx context.Context, r gateway.Request) (any, error) {
+	id := r.PathValue("task")
+	raw, err := flow.Parse(r.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -109,8 +110,8 @@ func (h *handler) putTask(ctx context.Context, c call) (any, error) {
 	if plan.TaskID != id {
 		return nil, fault.New(fault.Invalid, "the task is called %q, and the address says %q", plan.TaskID, id).At("task_id")
 	}
-	t := journal.Task{Plan: c.body, Owner: c.by.User, Role: c.by.Role, Applied: h.env.Now()}
-	if err := policy.May(c.by, policy.Act, ""); err != nil {
+	t := journal.Task{Plan: r.Body, Owner: r.By.User, Role: r.By.Role, Applied: h.env.Now()}
+	if err := policy.May(r.By, policy.Act, ""); err != nil {
 		return nil, err
 	}
 	if _, err := h.prepare(ctx, t, plan, journal.Request{Origin: journal.FromTask}); err != nil {
@@ -123,7 +124,7 @@ func (h *handler) putTask(ctx context.Context, c call) (any, error) {
 	case err != nil:
 		return nil, err
 	default:
-		if err := policy.May(c.by, policy.Act, old.Owner); err != nil {
+		if err := policy.May(r.By, policy.Act, old.Owner); err != nil {
 			return nil, err
 		}
 		t.LastRun, t.Off = old.LastRun, old.Off
@@ -147,12 +148,12 @@ func (h *handler) keep(ctx context.Context, doc ledger.Doc, t journal.Task, plan
 }
 
 // turn turns a task off or on again. By hand it can be run all the same.
-func (h *handler) turn(ctx context.Context, c call, off bool) (any, error) {
-	t, plan, doc, err := h.load(ctx, c.PathValue("task"))
+func (h *handler) turn(ctx context.Context, r gateway.Request, off bool) (any, error) {
+	t, plan, doc, err := h.load(ctx, r.PathValue("task"))
 	if err != nil {
 		return nil, err
 	}
-	if err := policy.May(c.by, policy.Act, t.Owner); err != nil {
+	if err := policy.May(r.By, policy.Act, t.Owner); err != nil {
 		return nil, err
 	}
 	t.Off = off
@@ -182,13 +183,13 @@ func (h *handler) next(plan flow.Plan, after time.Time) (time.Time, error) {
 	}
 }
 
-func (h *handler) deleteTask(ctx context.Context, c call) (any, error) {
-	id := c.PathValue("task")
+func (h *handler) deleteTask(ctx context.Context, r gateway.Request) (any, error) {
+	id := r.PathValue("task")
 	t, _, doc, err := h.load(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if err := policy.May(c.by, policy.Act, t.Owner); err != nil {
+	if err := policy.May(r.By, policy.Act, t.Owner); err != nil {
 		return nil, err
 	}
 	if err := h.ledger.Schedule(ctx, id, time.Time{}); err != nil {
@@ -212,8 +213,8 @@ func (h *handler) prepare(ctx context.Context, t journal.Task, plan flow.Plan, r
 }
 
 // lang is the language of the one who asks, "" when they do not say.
-func (c call) lang() string {
-	switch accept := strings.ToLower(c.Header.Get("Accept-Language")); {
+func lang(r gateway.Request) string {
+	switch accept := strings.ToLower(r.Header.Get("Accept-Language")); {
 	case accept == "":
 		return ""
 	case strings.HasPrefix(accept, "zh"):
@@ -224,22 +225,22 @@ func (c call) lang() string {
 }
 
 // runTask starts a task by hand.
-func (h *handler) runTask(ctx context.Context, c call) (any, error) {
+func (h *handler) runTask(ctx context.Context, r gateway.Request) (any, error) {
 	var in struct {
 		DryRun bool `json:"dry_run"`
 	}
-	if err := c.decode(&in); err != nil {
+	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
-	t, plan, doc, err := h.load(ctx, c.PathValue("task"))
+	t, plan, doc, err := h.load(ctx, r.PathValue("task"))
 	if err != nil {
 		return nil, err
 	}
-	if err := policy.May(c.by, policy.Act, t.Owner); err != nil {
+	if err := policy.May(r.By, policy.Act, t.Owner); err != nil {
 		return nil, err
 	}
 	lane := h.ledger.NewRun(h.ledger.TasksLane())
-	header, err := h.prepare(ctx, t, plan, journal.Request{ID: string(lane), Origin: journal.FromHand, DryRun: in.DryRun, Lang: c.lang()})
+	header, err := h.prepare(ctx, t, plan, journal.Request{ID: string(lane), Origin: journal.FromHand, DryRun: in.DryRun, Lang: lang(r)})
 	if err != nil {
 		return nil, err
 	}
