@@ -1,126 +1,131 @@
 package main
 
 import (
-	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
-	"syscall"
+	"sync"
 	"time"
+
+	"github.com/hearthfaas/hearth/shared/channel"
+	"github.com/hearthfaas/hearth/shared/ledger"
+	"github.com/hearthfaas/hearth/shared/message"
+	"github.com/hearthfaas/hearth/shared/model"
+	"github.com/hearthfaas/hearth/shared/policy"
 )
 
-// startHearth starts "hearth up" with fresh data, and pairs the one who writes, so that nothing is measured
-// but messages of somebody known.
-func (b *bench) startHearth(ctx context.Context, inline string) (*target, error) {
-	dir, err := os.MkdirTemp(b.dir, "data-")
-	if err != nil {
-		return nil, err
+// The bundle, in its two ways to run on one machine.
+var (
+	inline    = hearth("hearth, functions inline", "trusted")
+	processes = hearth("hearth, a process each", "none")
+)
+
+func hearth(name, inline string) variant {
+	return variant{
+		name: name,
+		command: func(b *bench, dir string) *exec.Cmd {
+			cmd := exec.Command(b.binary, "up", "--addr", "127.0.0.1:0", "--data", dir, "--inline", inline)
+			cmd.Env = append(os.Environ(), "OPENAI_BASE_URL="+b.world.model+"/v1", "TELEGRAM_API_URL="+b.world.platform,
+				"TELEGRAM_BOT_TOKEN="+token, "TELEGRAM_WEBHOOK_SECRET="+secret)
+			return cmd
+		},
+		webhook: "/function/adapter-telegram",
+		know:    pair,
+		fill:    fillHearth,
 	}
-	cmd := exec.CommandContext(ctx, b.binary, "up", "--addr", "127.0.0.1:0", "--data", dir, "--inline", inline)
-	cmd.Env = append(os.Environ(), "OPENAI_BASE_URL="+b.world.model+"/v1", "TELEGRAM_API_URL="+b.world.platform,
-		"TELEGRAM_BOT_TOKEN="+token, "TELEGRAM_WEBHOOK_SECRET="+secret, "REDIS_URL=")
-	out, err := cmd.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	start := time.Now()
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	stop := func() error {
-		return errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Wait())
-	}
-	address, err := ready(out)
-	if err != nil {
-		return nil, errors.Join(err, stop())
-	}
-	t := &target{url: address + "/function/adapter-telegram", ready: time.Since(start), pid: cmd.Process.Pid, stop: stop}
-	if err := b.pair(ctx, t, address, filepath.Join(dir, "owner.token")); err != nil {
-		return nil, errors.Join(err, stop())
-	}
-	return t, nil
 }
 
-// ready waits for the greeting and returns the address in it.
-func ready(out io.Reader) (string, error) {
-	lines := bufio.NewScanner(out)
-	address := ""
-	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) == 2 && fields[0] == "ready" {
-			address = fields[1]
-		}
-		if len(fields) > 0 && fields[0] == "Try:" {
-			go func() { _, _ = io.Copy(io.Discard, out) }() // ends with the process
-			return address, nil
-		}
+// pair links the sender to the owner, as "hearth pair" does: a guest may only talk, which costs less.
+func pair(ctx context.Context, s *store) error {
+	l, v, err := s.ledger(ctx)
+	if err != nil {
+		return err
 	}
-	return "", errors.New("hearth up ended before it was ready")
+	defer l.Close()
+	who := channel.Identity{User: "owner", Role: policy.Owner, Platform: "telegram", Sender: fmt.Sprint(sender), At: time.Now().UTC()}
+	body, err := json.Marshal(who)
+	if err != nil {
+		return err
+	}
+	id := channel.IdentityID(v, who.Platform, who.Account, who.Sender)
+	_, err = l.Put(ctx, channel.IdentitySpace, ledger.Doc{ID: id, Rev: ledger.Any, Body: body}, 0)
+	return err
 }
 
-var pairingCode = regexp.MustCompile(`hearth pair ([A-Z2-7]{8})`)
-
-// pair makes the one who writes known: they say hello, and the owner says the code that the bot shows.
-func (b *bench) pair(ctx context.Context, t *target, address, tokenFile string) error {
-	if _, _, err := b.world.one(t.url); err != nil {
-		return err
-	}
-	b.world.mu.Lock()
-	code := pairingCode.FindStringSubmatch(b.world.texts[b.world.last])
-	b.world.mu.Unlock()
-	if code == nil {
-		return errors.New("the bot shows no pairing code")
-	}
-	owner, err := os.ReadFile(tokenFile)
+// fillHearth lets each chat have had a conversation: the ledger accepts a message, claims it and finishes it
+// with all turns at once.
+func fillHearth(ctx context.Context, s *store, chats []int64, bytes int) error {
+	l, _, err := s.ledger(ctx)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address+"/function/system-auth/pair", strings.NewReader(fmt.Sprintf(`{"code":%q}`, code[1])))
-	if err != nil {
-		return err
+	defer l.Close()
+	var said [][]byte
+	for i, text := range turns(bytes) {
+		said = append(said, model.Message([]string{"user", "assistant"}[i%2], text))
 	}
-	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(owner)))
-	resp, err := b.world.client.Do(req)
-	if err != nil {
-		return err
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan int64)
+	var wg sync.WaitGroup
+	for range fillers {
+		wg.Go(func() {
+			for chat := range next {
+				if err := converse(ctx, l, chat, said); err != nil {
+					cancel(err)
+				}
+			}
+		})
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("pairing was answered %s", resp.Status)
+	for _, chat := range chats {
+		next <- chat
 	}
-	// Adapters keep an identity for five seconds: wait until the new one is known.
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
-		if _, _, err := b.world.one(t.url); err != nil {
-			return err
-		}
-		b.world.mu.Lock()
-		known := !strings.Contains(b.world.texts[b.world.last], "pair")
-		b.world.mu.Unlock()
-		if known {
-			return nil
-		}
-	}
-	return errors.New("the pairing is not seen")
+	close(next)
+	wg.Wait()
+	return context.Cause(ctx)
 }
 
-// sumMemory adds up the first column of ps in MB, without redis-server.
-func sumMemory(out string) float64 {
-	total := 0.0
-	for line := range strings.Lines(out) {
-		fields := strings.Fields(line)
-		if len(fields) < 2 || strings.Contains(line, "redis-server") {
-			continue
-		}
-		kb, _ := strconv.ParseFloat(fields[0], 64)
-		total += kb / 1024
+// converse is one conversation that was had.
+func converse(ctx context.Context, l *ledger.Ledger, chat int64, said [][]byte) error {
+	lane := channel.Lane(l, message.Address{Platform: "telegram", Chat: fmt.Sprint(chat)})
+	event, err := json.Marshal(channel.Said{Type: "user", Key: "0", Text: "how are you", From: "owner", At: time.Now()})
+	if err != nil {
+		return err
 	}
-	return total
+	in, err := l.Accept(ctx, ledger.Message{Lane: lane, Key: "telegram//before", Body: []byte("{}"), Event: event})
+	if err != nil {
+		return err
+	}
+	work, err := l.Claim(ctx, lane, ledger.NewOwner())
+	if err != nil {
+		return err
+	}
+	if work == nil {
+		return errors.New("somebody else answers while the store is filled")
+	}
+	_, err = l.Finish(ctx, work.Claim, ledger.Finish{Seq: in.Seq, Turns: said})
+	return err
+}
+
+// turns is what a conversation of so many bytes said, a user's turn first. It holds no mark of a message.
+func turns(bytes int) []string {
+	const turn = 1024
+	const prose = "The heating in the east wing was looked at this morning, and the two valves that leaked were replaced by new ones. "
+	var all []string
+	for left := bytes; left > 0; left -= turn {
+		n := min(left, turn)
+		all = append(all, strings.Repeat(prose, n/len(prose)+1)[:n])
+	}
+	return all
+}
+
+// owner returns the token that "hearth up" made for whoever owns the data folder.
+func (t *target) owner() (string, error) {
+	raw, err := os.ReadFile(filepath.Join(t.dir, "owner.token"))
+	return strings.TrimSpace(string(raw)), err
 }

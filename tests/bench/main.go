@@ -1,7 +1,7 @@
 // Command bench measures the way of a message, from Telegram's webhook to the delivered reply, beside a
 // floor that does the same work in one net/http handler: the same durable acknowledgement, as many Redis
-// round trips, the same model stub. Both are measured in alternating rounds of one run, on one machine that
-// also runs the load, the stubs and Redis: the ratios carry over, the absolute numbers do not.
+// round trips, the same model stub. All variants are measured in alternating rounds of one run, on one machine
+// that also runs the load, the stubs and Redis: the ratios carry over, the absolute numbers do not.
 package main
 
 import (
@@ -9,66 +9,78 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
+	"net/http"
 	"os"
-	"os/exec"
+	"os/signal"
 	"path/filepath"
-	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
 func main() {
-	rounds := flag.Int("rounds", 3, "rounds of each variant")
-	n := flag.Int("n", 1500, "messages of a throughput round")
-	callers := flag.Int("c", 32, "messages in flight in a throughput round")
-	single := flag.Int("single", 60, "messages of a latency round, one in flight")
-	delay := flag.Duration("model", 50*time.Millisecond, "the model's time in a latency round")
-	binary := flag.String("hearth", "bin/hearth", "the program to measure")
+	if len(os.Args) > 1 && os.Args[1] == floorVerb {
+		exit(runFloor())
+		return
+	}
+	b := &bench{}
+	flag.StringVar(&b.binary, "hearth", "bin/hearth", "the program to measure")
+	flag.StringVar(&b.only, "only", "", "these scenarios, with commas between them, instead of the usual ones: "+strings.Join(names(scenarios), ", "))
+	flag.IntVar(&b.rounds, "rounds", 0, "rounds of each variant; 0 is each scenario's own number")
+	flag.IntVar(&b.n, "n", 1000, "messages of a closed load")
+	flag.IntVar(&b.callers, "c", 32, "messages in flight in a closed load")
+	flag.IntVar(&b.single, "single", 60, "messages one after another, for latency")
+	flag.Float64Var(&b.rate, "rate", 500, "messages a second that an open load offers")
+	flag.DurationVar(&b.open, "open", 3*time.Second, "how long an open load offers them")
+	flag.DurationVar(&b.delay, "model", 50*time.Millisecond, "the model's time, where there is any")
+	flag.DurationVar(&b.patience, "patience", time.Minute, "after which an accepted message without a reply is lost")
+	flag.IntVar(&b.runs, "runs", 100, "runs of a task with an effect")
+	flag.StringVar(&b.output, "o", "table", "table or json")
 	flag.Parse()
-	b := &bench{binary: *binary, rounds: *rounds, n: *n, callers: *callers, single: *single, delay: *delay}
-	if err := b.run(context.Background(), os.Stdout); err != nil {
+	ctx, end := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer end()
+	exit(b.run(ctx, os.Stdout))
+}
+
+func exit(err error) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
+// bench is one run of this program.
 type bench struct {
-	binary     string
-	rounds     int
-	n, callers int
-	single     int
-	delay      time.Duration
-	dir        string
-	world      *world
+	binary, only, output string
+	rounds, n, callers   int
+	single, runs         int
+	rate                 float64
+	open, delay          time.Duration
+	patience             time.Duration
+
+	self, dir string // this program, and a folder that is removed at the end
+	world     *world
+	client    *http.Client
+	ids       atomic.Int64 // of messages
+	lastChat  int64
 }
 
-// variant is something that takes webhooks and answers them.
-type variant struct {
-	name  string
-	start func(ctx context.Context) (*target, error)
-}
-
-// target is a started variant.
-type target struct {
-	url   string // of the webhook
-	ready time.Duration
-	pid   int
-	stop  func() error
-}
-
-// result is what the rounds of a variant gave.
-type result struct {
-	perSecond, p50, p99, ackP50, ackP99 []float64
-	added50, added99                    []float64
-	ready, memory                       float64
-}
-
-func (b *bench) run(ctx context.Context, w io.Writer) error {
-	path, err := filepath.Abs(b.binary)
+func (b *bench) run(ctx context.Context, w io.Writer) (err error) {
+	chosen, err := choose(scenarios, b.only)
 	if err != nil {
 		return err
 	}
-	b.binary = path
+	out, err := newReport(w, b.output)
+	if err != nil {
+		return err
+	}
+	if b.binary, err = filepath.Abs(b.binary); err != nil {
+		return err
+	}
+	if b.self, err = os.Executable(); err != nil {
+		return err
+	}
 	if b.dir, err = os.MkdirTemp("", "hearth-bench-"); err != nil {
 		return err
 	}
@@ -77,93 +89,25 @@ func (b *bench) run(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	defer b.world.close()
-	variants := []variant{
-		{"floor", b.startFloor},
-		{"hearth, functions inline", func(ctx context.Context) (*target, error) { return b.startHearth(ctx, "trusted") }},
-		{"hearth, a process each", func(ctx context.Context) (*target, error) { return b.startHearth(ctx, "none") }},
-	}
-	results := make([]result, len(variants))
-	for round := range b.rounds {
-		for i, v := range variants {
-			fmt.Fprintf(os.Stderr, "round %d: %s\n", round+1, v.name)
-			if err := b.measure(ctx, v, &results[i]); err != nil {
-				return fmt.Errorf("%s: %w", v.name, err)
-			}
+	b.client = newClient(b.patience)
+	for _, s := range chosen {
+		rows, err := b.measure(ctx, s)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		if err := out.add(s, rows); err != nil {
+			return err
 		}
 	}
-	b.print(w, variants, results)
-	return nil
+	return out.end()
 }
 
-// measure runs one round of a variant.
-func (b *bench) measure(ctx context.Context, v variant, r *result) error {
-	t, err := v.start(ctx)
-	if err != nil {
-		return err
+// chats returns so many chats that nobody has written to yet.
+func (b *bench) chats(n int) []int64 {
+	all := make([]int64, n)
+	for i := range all {
+		b.lastChat++
+		all[i] = 1000 + b.lastChat
 	}
-	defer func() { _ = t.stop() }()
-	r.ready = t.ready.Seconds() * 1000
-	b.world.setDelay(0)
-	if _, err := b.world.load(t.url, 200, b.callers); err != nil { // warm up
-		return err
-	}
-	got, err := b.world.load(t.url, b.n, b.callers)
-	if err != nil {
-		return err
-	}
-	r.perSecond = append(r.perSecond, float64(b.n)/got.took.Seconds())
-	r.p50, r.p99 = append(r.p50, quantile(got.done, .5)), append(r.p99, quantile(got.done, .99))
-	r.memory = memoryOf(t.pid)
-	b.world.setDelay(b.delay)
-	if got, err = b.world.load(t.url, b.single, 1); err != nil {
-		return err
-	}
-	model := float64(b.delay) / float64(time.Millisecond)
-	r.added50 = append(r.added50, quantile(got.done, .5)-model)
-	r.added99 = append(r.added99, quantile(got.done, .99)-model)
-	r.ackP50, r.ackP99 = append(r.ackP50, quantile(got.acked, .5)), append(r.ackP99, quantile(got.acked, .99))
-	return nil
+	return all
 }
-
-func (b *bench) print(w io.Writer, variants []variant, results []result) {
-	fmt.Fprintf(w, "medians of %d rounds (least–most); %d messages with %d in flight and a model of 0 ms; then %d with 1 in flight and %v\n\n",
-		b.rounds, b.n, b.callers, b.single, b.delay)
-	fmt.Fprintf(w, "%-26s %-22s %-8s %-18s %-18s %-20s %-20s %-18s %-10s %s\n", "variant", "messages/s", "of floor", "p50 ms", "p99 ms",
-		"added p50 ms (1)", "added p99 ms (1)", "ack p50 ms (1)", "start ms", "memory MB")
-	floor := median(results[0].perSecond)
-	for i, v := range variants {
-		r := results[i]
-		fmt.Fprintf(w, "%-26s %-22s %-8s %-18s %-18s %-20s %-20s %-18s %-10.0f %.0f\n", v.name, spread(r.perSecond, 0),
-			fmt.Sprintf("%.0f %%", 100*median(r.perSecond)/floor), spread(r.p50, 1), spread(r.p99, 1),
-			spread(r.added50, 1), spread(r.added99, 1), spread(r.ackP50, 2), r.ready, r.memory)
-	}
-}
-
-func spread(values []float64, digits int) string {
-	return fmt.Sprintf("%.*f (%.*f–%.*f)", digits, median(values), digits, slices.Min(values), digits, slices.Max(values))
-}
-
-func median(values []float64) float64 { return quantile(values, .5) }
-
-// quantile returns the q-th quantile of values, 0 for none.
-func quantile(values []float64, q float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
-}
-
-// memoryOf returns the resident memory of a process and its children, in MB; 0 for our own process.
-func memoryOf(pid int) float64 {
-	if pid == 0 {
-		return 0
-	}
-	out, err := exec.Command("ps", "-o", "rss=,args=", "--pid", fmt.Sprint(pid), "--ppid", fmt.Sprint(pid)).Output()
-	if err != nil {
-		return 0
-	}
-	return sumMemory(string(out))
-}
-
-var quiet = slog.New(slog.DiscardHandler)

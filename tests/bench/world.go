@@ -9,39 +9,28 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// secret is the webhook's secret, and sender the one person who writes.
+// The bot's credentials, and the one person who writes in all chats.
 const (
 	secret = "bench-secret"
-	sender = 7
 	token  = "1:bench"
+	sender = 7
 )
 
-// patience bounds the wait for one reply.
-const patience = 60 * time.Second
-
-// world is everything outside: the platform, the model, and the people who write.
+// world is everything outside: the platform and the model.
 type world struct {
 	platform, model string
-	client          *http.Client
-	delay           atomic.Int64
 	servers         []*http.Server
-
-	mu      sync.Mutex
-	waiting map[int64]chan time.Time // by chat
-	texts   map[int64]string
-	last    int64
+	delay           atomic.Int64
+	book            atomic.Pointer[book] // of the target that is measured
+	prompts, bytes  atomic.Int64         // that the model was asked
 }
 
 func newWorld() (*world, error) {
-	w := &world{
-		client:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}},
-		waiting: map[int64]chan time.Time{}, texts: map[int64]string{}, last: 1000,
-	}
+	w := &world{}
 	var err error
 	if w.platform, err = w.serve(http.HandlerFunc(w.send)); err != nil {
 		return nil, err
@@ -52,6 +41,7 @@ func newWorld() (*world, error) {
 	})
 	mux.HandleFunc("POST /v1/chat/completions", w.complete)
 	if w.model, err = w.serve(mux); err != nil {
+		w.close()
 		return nil, err
 	}
 	return w, nil
@@ -74,9 +64,16 @@ func (w *world) close() {
 	}
 }
 
+// setDelay says how long the model thinks.
 func (w *world) setDelay(d time.Duration) { w.delay.Store(int64(d)) }
 
-// send is the platform's API: it notes when a message arrived in a chat.
+// promptKB is the size of an average request to the model since the last call, in units of 1024 bytes.
+func (w *world) promptKB() float64 {
+	bytes, prompts := w.bytes.Swap(0), w.prompts.Swap(0)
+	return float64(bytes) / float64(prompts) / 1024
+}
+
+// send is the platform's API: it notes which reply arrived in which chat.
 func (w *world) send(rw http.ResponseWriter, r *http.Request) {
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -92,124 +89,49 @@ func (w *world) send(rw http.ResponseWriter, r *http.Request) {
 	}
 	if json.Unmarshal(raw, &m) == nil && strings.HasSuffix(r.URL.Path, "/sendMessage") {
 		chat, _ := strconv.ParseInt(strings.Trim(string(m.Chat), `"`), 10, 64)
-		w.arrived(chat, m.Text)
+		w.book.Load().arrived(chat, m.Text, time.Now())
 	}
 	fmt.Fprint(rw, `{"ok":true,"result":{"message_id":1,"date":1,"chat":{"id":1,"type":"private"}}}`)
 }
 
-func (w *world) arrived(chat int64, text string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.texts[chat] = text
-	if c := w.waiting[chat]; c != nil {
-		delete(w.waiting, chat)
-		c <- time.Now()
-	}
-}
-
-// complete is the model: it answers after the delay, as a stream or whole.
+// complete is the model: after the delay it answers the last message of the conversation, as a stream or
+// whole. It does not decode the conversation: that would cost the machine more than serving it.
 func (w *world) complete(rw http.ResponseWriter, r *http.Request) {
-	var req struct {
-		Stream bool `json:"stream"`
-	}
 	raw, err := io.ReadAll(r.Body)
-	if err != nil || json.Unmarshal(raw, &req) != nil {
+	if err != nil {
 		return
 	}
+	w.prompts.Add(1)
+	w.bytes.Add(int64(len(raw)))
 	if d := time.Duration(w.delay.Load()); d > 0 {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		<-timer.C
 	}
-	if !req.Stream {
-		fmt.Fprint(rw, `{"id":"1","object":"chat.completion","model":"stub","choices":[{"index":0,"message":{"role":"assistant","content":"All is well."},"finish_reason":"stop"}]}`)
+	text := "All is well, " + lastMark(raw) + "."
+	if !bytes.Contains(raw, []byte(`"stream":true`)) {
+		fmt.Fprintf(rw, `{"id":"1","object":"chat.completion","model":"stub","choices":[{"index":0,"message":{"role":"assistant","content":%q},"finish_reason":"stop"}]}`, text)
 		return
 	}
 	rw.Header().Set("Content-Type", "text/event-stream")
-	fmt.Fprint(rw, `data: {"id":"1","object":"chat.completion.chunk","model":"stub","choices":[{"index":0,"delta":{"role":"assistant","content":"All is well."},"finish_reason":null}]}`+"\n\n")
+	fmt.Fprintf(rw, `data: {"id":"1","object":"chat.completion.chunk","model":"stub","choices":[{"index":0,"delta":{"role":"assistant","content":%q},"finish_reason":null}]}`+"\n\n", text)
 	fmt.Fprint(rw, `data: {"id":"1","object":"chat.completion.chunk","model":"stub","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`+"\n\ndata: [DONE]\n\n")
 }
 
-// loaded is what a load saw, in milliseconds per message.
-type loaded struct {
-	took        time.Duration
-	acked, done []float64
-}
-
-// load sends n messages, each into a chat of its own, with at most callers that wait for their reply. A
-// refused or unanswered message is an error.
-func (w *world) load(url string, n, callers int) (loaded, error) {
-	var out loaded
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	var failed error
-	next := make(chan struct{}, n)
-	for range n {
-		next <- struct{}{}
-	}
-	close(next)
-	start := time.Now()
-	for range callers {
-		wg.Go(func() {
-			for range next {
-				acked, done, err := w.one(url)
-				mu.Lock()
-				if err != nil {
-					failed = err
-				}
-				out.acked, out.done = append(out.acked, acked), append(out.done, done)
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	out.took = time.Since(start)
-	return out, failed
-}
-
-// one sends a message and waits for the reply.
-func (w *world) one(url string) (acked, done float64, err error) {
-	w.mu.Lock()
-	w.last++
-	chat := w.last
-	arrived := make(chan time.Time, 1)
-	w.waiting[chat] = arrived
-	w.mu.Unlock()
-	start := time.Now()
-	if err := w.write(url, chat, fmt.Sprintf("how are you, %d", chat)); err != nil {
-		return 0, 0, err
-	}
-	acked = ms(time.Since(start))
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case at := <-arrived:
-		return acked, ms(at.Sub(start)), nil
-	case <-timer.C:
-		return 0, 0, fmt.Errorf("no reply to the message in chat %d", chat)
+// lastMark returns the last "msg" with a number in a text: what tells the messages of the bench apart.
+func lastMark(text []byte) string {
+	for {
+		i := bytes.LastIndex(text, []byte("msg"))
+		if i < 0 {
+			return "nobody"
+		}
+		end := i + 3
+		for end < len(text) && text[end] >= '0' && text[end] <= '9' {
+			end++
+		}
+		if end > i+3 {
+			return string(text[i:end])
+		}
+		text = text[:i]
 	}
 }
-
-// write posts an update as Telegram does.
-func (w *world) write(url string, chat int64, text string) error {
-	update := fmt.Sprintf(`{"update_id":%d,"message":{"message_id":%d,"date":%d,"text":%q,"chat":{"id":%d,"type":"private","first_name":"a"},"from":{"id":%d,"is_bot":false,"first_name":"a"}}}`,
-		chat, chat, time.Now().Unix(), text, chat, sender)
-	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader([]byte(update)))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Telegram-Bot-Api-Secret-Token", secret)
-	resp, err := w.client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	raw, _ := io.ReadAll(resp.Body)
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the webhook was answered %s %s", resp.Status, raw)
-	}
-	return nil
-}
-
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
