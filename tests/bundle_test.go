@@ -207,15 +207,24 @@ func (b *bundle) functions() map[string][]int {
 	for len(queue) > 0 {
 		pid := queue[0]
 		queue = append(queue[1:], children(pid)...)
-		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if err != nil {
-			continue // it ended meanwhile
-		}
-		if args := strings.Split(strings.TrimRight(string(raw), "\x00"), "\x00"); len(args) >= 2 && args[len(args)-2] == "fn" {
-			found[args[len(args)-1]] = append(found[args[len(args)-1]], pid)
+		if name := functionOf(pid); name != "" {
+			found[name] = append(found[name], pid)
 		}
 	}
 	return found
+}
+
+// functionOf returns the function that a process serves, "" for none or when it has ended.
+func functionOf(pid int) string {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil {
+		return ""
+	}
+	args := strings.Split(strings.TrimRight(string(raw), "\x00"), "\x00")
+	if len(args) < 2 || args[len(args)-2] != "fn" {
+		return ""
+	}
+	return args[len(args)-1]
 }
 
 // children reads proc(5), task/TID/children.

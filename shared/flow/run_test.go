@@ -215,6 +215,9 @@ func TestRunEnds(t *testing.T) {
 		"undo fails at first": {
 			steps: chain("sheet", "mail"), answer: fails("s2", refused, always), undo: fails("s1", away, 3), want: flow.RolledBack, exit: 5, undone: "[s1]",
 		},
+		"undo is away for good": {
+			steps: chain("sheet", "sheet", "mail"), answer: fails("s3", refused, always), undo: fails("s2", away, always), want: flow.NeedsHuman, exit: 6, undone: "[s1]",
+		},
 		"mail out, then a failure": {steps: chain("mail", "sheet", "sheet"), answer: fails("s3", refused, always), want: flow.NeedsHuman, exit: 6, undone: "[s2]"},
 	} {
 		t.Run(name, func(t *testing.T) {

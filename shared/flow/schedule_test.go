@@ -178,18 +178,23 @@ func TestDailyFiresOnceADay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		at := time.Unix(rapid.Int64Range(1_300_000_000, 2_000_000_000).Draw(t, "start"), 0)
-		at = s.Next(at)
+		// Where clocks leave out the end of a day (Nuuk, 30 March 2024), its fire is the first instant of the next.
+		day := func(fire time.Time) time.Time {
+			if fire.Hour()*60+fire.Minute() < hour*60+minute {
+				fire = fire.Add(-time.Nanosecond)
+			}
+			y, m, d := fire.Date()
+			return time.Date(y, m, d, 12, 0, 0, 0, time.UTC)
+		}
+		at := s.Next(time.Unix(rapid.Int64Range(1_300_000_000, 2_000_000_000).Draw(t, "start"), 0))
 		for range 400 {
 			next := s.Next(at)
-			y, m, d := at.Date()
-			if want := time.Date(y, m, d+1, 12, 0, 0, 0, zone).Format(time.DateOnly); next.Format(time.DateOnly) != want {
+			if want := day(at).AddDate(0, 0, 1); !day(next).Equal(want) {
 				t.Fatalf("after %v comes %v", at, next)
 			}
-			shown := next.Hour()*60 + next.Minute()
 			_, before := next.Add(-time.Nanosecond).Zone()
 			_, offset := next.Zone()
-			if shown != hour*60+minute && (before >= offset || shown < hour*60+minute) {
+			if shown := next.Hour()*60 + next.Minute(); shown != hour*60+minute && before >= offset {
 				t.Fatalf("%v for %02d:%02d", next, hour, minute)
 			}
 			at = next

@@ -48,12 +48,12 @@ type bench struct {
 	now    time.Time
 	hosts  map[string]http.Handler
 	listed []gateway.Function
-	rings  []string           // FUNCTION LANE of each doorbell
-	did    []string           // what the plugins did, oldest first
-	refuse map[string][]error // by "OP STEP": what its next calls answer
-	cut    map[string]int     // by function: how many answers of it get lost
-	away   map[string]error   // by function: what a call of it meets instead
-	acting func(step string)  // called while a plugin acts
+	rings  []string             // FUNCTION LANE of each doorbell
+	did    []string             // what the plugins did, oldest first
+	refuse map[string][]error   // by "OP STEP": what its next calls answer
+	cut    map[string]int       // by function: how many answers of it get lost
+	away   map[string]error     // by function: what a call of it meets instead
+	acting func(c *plugin.Call) // called while a plugin acts
 }
 
 type words struct {
@@ -100,7 +100,7 @@ func (b *bench) plugin(id string, effect manifest.Effect, recall time.Duration) 
 		Limits: manifest.Limits{Recall: recall}, Control: []string{"to"},
 	}
 	do := func(c *plugin.Call, in words) (said, error) {
-		if err := b.act("do", c.Step, in.Say); err != nil {
+		if err := b.act(c, "do", in.Say); err != nil {
 			return said{}, err
 		}
 		c.Summary("said "+in.Say, "说了"+in.Say)
@@ -114,13 +114,13 @@ func (b *bench) plugin(id string, effect manifest.Effect, recall time.Duration) 
 		if out != nil {
 			known = out.Said
 		}
-		return b.act("undo", c.Step, known)
+		return b.act(c, "undo", known)
 	}))
 }
 
-func (b *bench) act(op, step, what string) error {
+func (b *bench) act(c *plugin.Call, op, what string) error {
 	b.mu.Lock()
-	key := op + " " + step
+	key := op + " " + c.Step
 	var err error
 	if list := b.refuse[key]; len(list) > 0 {
 		err, b.refuse[key] = list[0], list[1:]
@@ -131,7 +131,7 @@ func (b *bench) act(op, step, what string) error {
 	acting := b.acting
 	b.mu.Unlock()
 	if acting != nil {
-		acting(step)
+		acting(c)
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/journal"
+	"github.com/hearthfaas/hearth/shared/plugin"
 	"github.com/hearthfaas/hearth/shared/policy"
 )
 
@@ -137,8 +138,8 @@ func TestParallelSteps(t *testing.T) {
 		<-arrived
 		close(both)
 	}()
-	b.acting = func(step string) {
-		if step == "a" || step == "b" {
+	b.acting = func(c *plugin.Call) {
+		if c.Step == "a" || c.Step == "b" {
 			arrived <- struct{}{}
 			<-both
 		}
@@ -147,6 +148,26 @@ func TestParallelSteps(t *testing.T) {
 		{"id":"c","plugin":"set","needs":["a","b"],"params":{"say":"{{steps.a.said}}{{steps.b.said}}"}}`))
 	if got := b.deeds(); show(v) != "done a=done b=done c=done" || !strings.HasSuffix(got, "do c: xy") {
 		t.Errorf("%s: %s", show(v), got)
+	}
+}
+
+// TestIntentComesFirst looks into the journal from within a plugin: that it acts stands there already.
+func TestIntentComesFirst(t *testing.T) {
+	b := open(t)
+	lane := b.run(threeSteps)
+	looked := 0
+	b.acting = func(c *plugin.Call) {
+		for _, s := range b.look(lane).Steps {
+			if s.ID != c.Step {
+				continue
+			}
+			if looked++; s.State != flow.UnitRunning || len(s.Attempts) != 1 || !strings.Contains(string(s.Params), "one two") && s.ID != "c" {
+				t.Errorf("while %s acts, the journal says that it is %s with %s", s.ID, s.State, s.Params)
+			}
+		}
+	}
+	if v := b.finish(lane); v.State != flow.StateDone || looked != 3 {
+		t.Errorf("%s, looked at %d times", show(v), looked)
 	}
 }
 

@@ -2,12 +2,17 @@ package execute_test
 
 import (
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/alicebob/miniredis/v2/server"
 
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/journal"
+	"github.com/hearthfaas/hearth/shared/plugin"
 	"github.com/hearthfaas/hearth/shared/policy"
 )
 
@@ -106,8 +111,8 @@ func TestRecallWindow(t *testing.T) {
 func TestStopInTheMiddle(t *testing.T) {
 	b := open(t)
 	lane := b.run(threeSteps)
-	b.acting = func(step string) {
-		if step == "a" {
+	b.acting = func(c *plugin.Call) {
+		if c.Step == "a" {
 			if err := b.decide("ann", policy.Member, lane, "cancel", ""); err != nil {
 				t.Error(err)
 			}
@@ -122,6 +127,50 @@ func TestStopInTheMiddle(t *testing.T) {
 		t.Fatal(err)
 	}
 	if v := b.finish(lane); show(v) != "undone a=undone b=planned c=planned" {
+		t.Errorf("%s: %s", show(v), b.deeds())
+	}
+}
+
+// TestStopBesideOthers says stop when as many items act as may side by side. They come to their ends, which
+// are kept, and those that waited for their turn are refused it.
+func TestStopBesideOthers(t *testing.T) {
+	const items, beside = 10, 8
+	b := open(t)
+	lane := b.run(`{"id":"a","plugin":"set","foreach":"['0','1','2','3','4','5','6','7','8','9']","params":{"say":"{{item}}"}}`)
+	var mu sync.Mutex
+	asked, allAsked := map[string]bool{}, make(chan struct{})
+	b.store.Server().SetPreHook(func(_ *server.Peer, _ string, args ...string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, arg := range args {
+			if strings.HasPrefix(arg, "intent/a[") && !asked[arg] {
+				if asked[arg] = true; len(asked) == items {
+					close(allAsked)
+				}
+			}
+		}
+		return false
+	})
+	var inside atomic.Int32
+	b.acting = func(c *plugin.Call) {
+		if inside.Add(1) == beside { // the others stay until all have asked for their turn
+			if err := b.decide("ann", policy.Member, lane, "cancel", ""); err != nil {
+				t.Error(err)
+			}
+			return
+		}
+		select {
+		case <-allAsked:
+		case <-c.Done():
+			t.Errorf("%s was cut off", c.Step)
+		}
+	}
+	v := b.drive(lane)
+	states := map[flow.UnitState]int{}
+	for _, s := range v.Steps {
+		states[s.State]++
+	}
+	if v.State != flow.Stopped || states[flow.UnitDone] != beside || states[flow.Planned] != items-beside || strings.Count(b.deeds(), "do ") != beside {
 		t.Errorf("%s: %s", show(v), b.deeds())
 	}
 }

@@ -102,8 +102,16 @@ func (d *desk) advance(by time.Duration) {
 	d.store.SetTime(d.now)
 }
 
-// say accepts a message and finishes it with an answer.
+// say accepts a message and finishes it with an answer that waits to be delivered.
 func (d *desk) say(key string) {
+	d.t.Helper()
+	if err := d.ledger.Retry(d.t.Context(), d.finish(key), 0, true); err != nil { // planner-intent left before it delivered
+		d.t.Fatal(err)
+	}
+}
+
+// finish accepts a message and finishes it with an answer, which it still holds.
+func (d *desk) finish(key string) ledger.Claim {
 	d.t.Helper()
 	ctx := d.t.Context()
 	if _, err := d.ledger.Accept(ctx, ledger.Message{Lane: d.lane, Key: key, Body: []byte(key)}); err != nil {
@@ -120,9 +128,7 @@ func (d *desk) say(key string) {
 	if _, err := d.ledger.Finish(ctx, w.Claim, ledger.Finish{Seq: w.Inbox.Seq, Answer: answer}); err != nil {
 		d.t.Fatal(err)
 	}
-	if err := d.ledger.Retry(ctx, w.Claim, 0, true); err != nil { // planner-intent left before it delivered
-		d.t.Fatal(err)
-	}
+	return w.Claim
 }
 
 // deliver claims the head of the outbox as planner-intent does and hands it on. It reports false when
@@ -208,6 +214,32 @@ func TestDoubtStays(t *testing.T) {
 	}
 }
 
+// TestHolderDies: an answer that was about to be sent when its holder died may be there already.
+func TestHolderDies(t *testing.T) {
+	for name, die := range map[string]func(d *desk){
+		"after it finished the message": func(d *desk) {
+			d.finish("one")
+		},
+		"after it claimed the answer": func(d *desk) {
+			d.say("one")
+			if w, err := d.ledger.Claim(t.Context(), d.lane, ledger.NewOwner()); err != nil || w == nil || w.Outbox == nil || w.Outbox.Doubt {
+				t.Fatal(w, err)
+			}
+		},
+	} {
+		d := open(t)
+		d.answer = func() error { return nil }
+		die(d)
+		if _, ok := d.deliver(); ok {
+			t.Fatalf("%s: delivered beside its holder", name)
+		}
+		d.advance(time.Minute)
+		if _, ok := d.deliver(); !ok || len(d.got) != 1 || !d.got[0].Repeated {
+			t.Errorf("%s: %+v", name, d.got)
+		}
+	}
+}
+
 // TestDeadMessage gets one apology, in its own language and at its own place.
 func TestDeadMessage(t *testing.T) {
 	for text, want := range map[string]string{
@@ -215,7 +247,8 @@ func TestDeadMessage(t *testing.T) {
 		"请帮我查一下":                               `抱歉：您的消息"请帮我查一下"`,
 	} {
 		d := open(t)
-		d.answer = func() error { return nil }
+		answers := []error{errLost, nil}
+		d.answer = func() error { return answers[len(d.got)-1] }
 		in := message.Inbound{ID: "1", Text: text, MessageID: "77", Address: message.Address{Platform: "test", Chat: "42", Thread: "9"}}
 		body, err := json.Marshal(channel.Accepted{Inbound: in, Principal: policy.Principal{Role: policy.Guest}})
 		if err != nil {
@@ -237,9 +270,13 @@ func TestDeadMessage(t *testing.T) {
 		if !strings.HasPrefix(got.Markdown, want) || got.Address != in.Address || got.ReplyTo != "77" || len([]rune(got.Markdown)) > 200 {
 			t.Errorf("%+v", got)
 		}
+		d.advance(time.Minute)
+		if _, ok := d.deliver(); !ok || len(d.got) != 2 || got.Repeated || !d.got[1].Repeated || d.got[1].Markdown != got.Markdown {
+			t.Errorf("after a lost answer: %+v", d.got)
+		}
 		d.advance(time.Hour)
 		if _, ok := d.deliver(); ok {
-			t.Error("a second apology")
+			t.Error("a third apology")
 		}
 	}
 }

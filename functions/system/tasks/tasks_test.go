@@ -189,6 +189,24 @@ func TestARunHasItsOwnersRights(t *testing.T) {
 	}
 }
 
+// TestDecisionsNeedARole: what belongs to somebody is not enough, and nor is a role without it.
+func TestDecisionsNeedARole(t *testing.T) {
+	d := open(t, nil)
+	d.apply("daily", "")
+	_, body := d.as("ann/member", http.MethodPost, "/daily/run", "")
+	id := body[len(`{"run":"`) : len(`{"run":"`)+14]
+	for _, verb := range []string{"approve", "deny", "cancel", "retry", "undo"} {
+		for _, who := range []string{"ann/guest", "eve/member", "eve/guest"} {
+			if code, body := d.as(who, http.MethodPost, "/runs/"+id+"/"+verb, ""); code != http.StatusForbidden {
+				t.Errorf("%s may %s: %d %s", who, verb, code, body)
+			}
+		}
+	}
+	if _, body := d.as("ann/member", http.MethodGet, "/runs/"+id, ""); !strings.Contains(body, `"rev":0`) {
+		t.Errorf("a refusal changed the run: %s", body)
+	}
+}
+
 func TestStopRights(t *testing.T) {
 	d := open(t, nil)
 	d.apply("daily", "")
