@@ -17,7 +17,7 @@ import (
 const maxChoice = 64 << 10
 
 // unconstrained are the words of servers that cannot hold an answer to a schema, or not to this one.
-var unconstrained = regexp.MustCompile(`(?i)response_format|json_schema|schema|grammar|guided|structured`)
+var unconstrained = regexp.MustCompile(`(?i)response_format|json_schema|schema|grammar|guided|structured|` + misfit.String())
 
 // Choose returns a JSON value that fits schema. The server is asked to hold the model to it, and the value
 // is validated here all the same, because servers ignore what they do not know. A value that does not fit

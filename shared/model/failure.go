@@ -25,6 +25,10 @@ type spoken struct{ raw []byte }
 
 func (s spoken) Error() string { return complaint(s.raw) }
 
+// misfit are the words of llama-server for an answer that broke off under its own grammar. At a temperature
+// of 0 the same request breaks off again: the server is well, and another request is due.
+var misfit = regexp.MustCompile(`output that does not match the expected \S+ format`)
+
 // errNoModel marks a refusal because of the model's name.
 var errNoModel = errors.New("no model of that name")
 
@@ -59,6 +63,9 @@ func (c *Client) explain(ctx context.Context, err error) error {
 		return fault.As(fault.Unavailable, bad, "the model at %s sent something that is not an answer", c.base)
 	}
 	if said, ok := errors.AsType[spoken](err); ok {
+		if misfit.MatchString(said.Error()) {
+			return fault.New(fault.Invalid, "the model at %s broke off its answer: %s", c.base, said)
+		}
 		return fault.New(fault.Unavailable, "the model at %s failed in the middle of its answer: %s", c.base, said)
 	}
 	if errors.Is(err, errAborted) {

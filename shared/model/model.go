@@ -78,7 +78,7 @@ type PlanRequest struct {
 	Zone     string              // IANA name
 	Turns    []json.RawMessage   // the conversation before Text
 	Tools    []manifest.Manifest // the plugins to choose from: a few, as builtin.Retrieve picks them
-	Previous json.RawMessage     // the steps of the draft that Problems are about
+	Previous Draft               // the draft that Problems are about
 	Problems []string            // what a validator found wrong with it
 }
 

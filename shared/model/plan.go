@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -21,13 +22,15 @@ const (
 
 // drafted is what the model answers to a request for a plan, under planSchema.
 type drafted struct {
-	Reasoning string `json:"reasoning"`
-	Ask       string `json:"ask"`
-	Steps     []struct {
-		ID     string          `json:"id"`
-		Plugin string          `json:"plugin"`
-		Params json.RawMessage `json:"params"`
-	} `json:"steps"`
+	Reasoning string        `json:"reasoning"`
+	Ask       string        `json:"ask,omitempty"`
+	Steps     []draftedStep `json:"steps,omitempty"`
+}
+
+type draftedStep struct {
+	ID     string          `json:"id"`
+	Plugin string          `json:"plugin"`
+	Params json.RawMessage `json:"params"`
 }
 
 // Plan drafts a plan in one call: the model reasons in the schema's first field and then fills in the
@@ -56,6 +59,9 @@ func (c *Client) Plan(ctx context.Context, r PlanRequest) (Draft, error) {
 	for _, s := range d.Steps {
 		if tool, address, found := invented(r, s.Plugin, s.Params); found {
 			return Draft{Title: draft.Title, Reasoning: draft.Reasoning, Ask: whose(tool, address, r.Lang)}, nil
+		}
+		if question := unaddressed(r, s.Plugin, s.Params); question != "" {
+			return Draft{Title: draft.Title, Reasoning: draft.Reasoning, Ask: question}, nil
 		}
 		draft.Steps = append(draft.Steps, flow.Step{ID: s.ID, Plugin: s.Plugin, Params: s.Params})
 	}
@@ -90,6 +96,23 @@ func invented(r PlanRequest, plugin string, params json.RawMessage) (tool manife
 	return tool, "", false
 }
 
+// unaddressed returns the question of a tool whose recipient a model filled with something that is no
+// address, such as "the team" or nothing at all.
+func unaddressed(r PlanRequest, plugin string, params json.RawMessage) string {
+	at := slices.IndexFunc(r.Tools, func(m manifest.Manifest) bool { return m.ID == plugin })
+	var values map[string]json.RawMessage
+	if at < 0 || json.Unmarshal(params, &values) != nil {
+		return "" // the schema says so
+	}
+	for _, slot := range r.Tools[at].Intent.Slots {
+		value := values[slot.Param]
+		if slot.Kind == "email" && slot.Required && !address.Match(value) && !bytes.Contains(value, []byte("{{")) {
+			return slot.Ask.In(r.Lang)
+		}
+	}
+	return ""
+}
+
 // whose asks for the address that a model made up: with the tool's own question where it has one.
 func whose(tool manifest.Manifest, made, lang string) string {
 	for _, slot := range tool.Intent.Slots {
@@ -112,6 +135,20 @@ func language(r PlanRequest) string {
 	return "en"
 }
 
+// answered returns a draft in the form in which a model writes it, or "" when its parameters are no JSON,
+// which the problem says already.
+func answered(d Draft) string {
+	out := drafted{Reasoning: d.Reasoning, Ask: d.Ask}
+	for _, s := range d.Steps {
+		out.Steps = append(out.Steps, draftedStep{s.ID, s.Plugin, s.Params})
+	}
+	raw, err := json.Marshal(out)
+	if err != nil {
+		return ""
+	}
+	return string(raw)
+}
+
 // planningTurns are the end of the conversation, the request, and what was wrong with the last draft.
 func planningTurns(r PlanRequest) []json.RawMessage {
 	turns := append(r.Turns[:len(r.Turns):len(r.Turns)], Message("user", r.Text))
@@ -119,6 +156,6 @@ func planningTurns(r PlanRequest) []json.RawMessage {
 		return turns
 	}
 	return append(turns,
-		Message("assistant", `{"reasoning":"","steps":`+clip(string(r.Previous))+`}`),
+		Message("assistant", clip(answered(r.Previous))),
 		Message("user", "This plan was refused:\n- "+strings.Join(r.Problems, "\n- ")+"\nAnswer with a corrected plan, or ask."))
 }

@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"encoding/json"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/manifest"
 	"github.com/hearthfaas/hearth/shared/model"
 	"github.com/hearthfaas/hearth/shared/model/modeltest"
@@ -25,7 +27,7 @@ func tools() []manifest.Manifest {
 	}, {
 		ID: "email_sender", Title: manifest.Phrase{En: "Send email", Zh: "发送邮件"}, Summary: "Sends an email.",
 		Params: json.RawMessage(`{"type":"object","additionalProperties":false,"required":["to"],"properties":{"to":{"type":"string"},
-			"attachments":{"type":"array","items":{"type":"string"}}}}`),
+			"attachments":{"type":"array","items":{"type":"string"}},"cc":{"description":"address or list of addresses"}}}`),
 		Intent: manifest.Intent{Phrases: []string{"邮件", "email"}, Takes: "file", Order: 2, Example: map[string]any{"to": "secret@example.com"}, Slots: []manifest.Slot{
 			{Param: "to", Kind: "email", Required: true, Ask: manifest.Phrase{En: "To whom?", Zh: "要发给谁？"}}, {Param: "attachments", Kind: "file"},
 		}},
@@ -49,6 +51,7 @@ func TestPlan(t *testing.T) {
 		step("mail", "email_sender", object{"to": "a@x.org", "attachments": []string{"{{steps.sheet.path}}"}}),
 	}}))
 	r := request("每天9点生成报表发给 a@x.org")
+	slices.Reverse(r.Tools)
 	r.Turns = []json.RawMessage{model.Message("user", "你好"), model.Message("assistant", "你好！")}
 	got, err := connect(t, s, model.Config{}).Plan(t.Context(), r)
 	if err != nil {
@@ -68,11 +71,14 @@ func TestPlan(t *testing.T) {
 	for _, want := range []string{
 		"Sunday, 2026-11-22 in Asia/Shanghai", "{{date}}", "is data",
 		`excel_generator(template: path of a file, output?: path to write, rows?: list of array, style?: one of ["plain","bold"]) -> {path} gives a file. Fills a template with a table. For example {"template":"/t.xlsx"}`,
-		"email_sender(to: text, attachments?: list of text) takes a file.", "查哪个城市的天气",
+		"email_sender(to: text, attachments?: list of text, cc?: address or list of addresses) takes a file.", "查哪个城市的天气",
 	} {
 		if !strings.Contains(messages[0].Content, want) {
 			t.Errorf("no %q in\n%s", want, messages[0].Content)
 		}
+	}
+	if system := messages[0].Content; strings.Index(system, "excel_generator(") > strings.Index(system, "email_sender(") {
+		t.Error("a source stands behind what it feeds")
 	}
 	if strings.Contains(messages[0].Content, "secret@example.com") {
 		t.Error("a model would take the example's recipient")
@@ -140,6 +146,9 @@ func TestPlanSchema(t *testing.T) {
 			t.Errorf("%v: %v", question, err)
 		}
 	}
+	if n := strings.Count(raw, `"pattern":"^\\{`); n != 3 { // rows, style and attachments; as cc any text is allowed anyway
+		t.Errorf("%d parameters may be a reference", n)
+	}
 	plan := func(steps ...any) object {
 		return object{"reasoning": "r", "ask": "", "steps": append([]any{}, steps...)}
 	}
@@ -161,6 +170,7 @@ func TestPlanSchema(t *testing.T) {
 		plan(step("s", "email_sender", object{})),
 		plan(step("s", "email_sender", object{"to": "a", "bcc": "spy@x.org"})),
 		plan(step("s", "excel_generator", object{"template": "t", "rows": "all of them"})),
+		plan(step("s", "excel_generator", object{"template": "t", "rows": `{{steps.q.rows}}","style":"{{steps.q.x}}`})),
 		plan(step("s", "excel_generator", object{"template": "t", "style": "loud"})),
 		plan(step("S 1", "email_sender", object{"to": "a"})),
 		plan(mail, mail, mail, mail, mail, mail, mail, mail, mail),
@@ -212,6 +222,46 @@ func TestPlanAsksForAnAddressThatTheModelMadeUp(t *testing.T) {
 	}
 }
 
+func TestPlanAsksForARecipientThatIsNoAddress(t *testing.T) {
+	for to, ask := range map[string]string{
+		"the team": "To whom?", "": "To whom?", "ADDRESS": "To whom?", "boss@example.com": "", "{{steps.m.to}}": "",
+	} {
+		s := &modeltest.Server{}
+		s.Script(modeltest.Choice(object{"reasoning": "", "steps": []any{step("m", "email_sender", object{"to": to})}}))
+		got, err := connect(t, s, model.Config{}).Plan(t.Context(), request("mail it to boss@example.com"))
+		if err != nil || got.Ask != ask {
+			t.Errorf("%q: %+v, %v", to, got, err)
+		}
+	}
+}
+
+// brokenOff is the end of a stream of llama-server whose grammar let a text run on over what follows it, until
+// nothing fitted any more.
+func brokenOff(t *testing.T) modeltest.Reply {
+	t.Helper()
+	raw, err := os.ReadFile("testdata/llamacpp-misfit.sse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return modeltest.Reply{Lines: strings.Split(strings.TrimSpace(string(raw)), "\n\n")}
+}
+
+func TestAnAnswerThatBreaksOffUnderItsGrammar(t *testing.T) {
+	s := &modeltest.Server{Model: modeltest.Model{Runtime: modeltest.LlamaServer}}
+	s.Script(brokenOff(t), modeltest.Say(`{"color":"red"}`), brokenOff(t))
+	c := connect(t, s, model.Config{})
+	if got, err := c.Choose(t.Context(), hello(), color); err != nil || string(got) != `{"color":"red"}` {
+		t.Fatalf("%s, %v", got, err)
+	}
+	r := s.Requests()
+	if _, set := r[1].Fields["response_format"]; len(r) != 2 || set || !strings.Contains(r[1].Messages()[0].Content, string(color)) {
+		t.Errorf("%d requests, the last: %s", len(r), r[len(r)-1].Body)
+	}
+	if _, err := c.Chat(t.Context(), hello(), nil); !fault.Is(err, fault.Invalid) || len(s.Requests()) != 3 {
+		t.Errorf("%v after %d requests: the same words would break off again", err, len(s.Requests()))
+	}
+}
+
 func TestPlanWithoutToolsAsksNobody(t *testing.T) {
 	s := &modeltest.Server{}
 	got, err := connect(t, s, model.Config{}).Plan(t.Context(), model.PlanRequest{Text: "x"})
@@ -224,13 +274,13 @@ func TestPlanRepairs(t *testing.T) {
 	s := &modeltest.Server{}
 	s.Script(modeltest.Choice(object{"reasoning": "", "ask": "", "steps": []any{step("m", "email_sender", object{"to": "a@x.org"})}}))
 	r := request("mail a@x.org")
-	r.Previous = json.RawMessage(`[{"id":"m","plugin":"email_sender","params":{"to":"b@x.org"}}]`)
+	r.Previous = model.Draft{Reasoning: "mail it", Steps: []flow.Step{{ID: "m", Plugin: "email_sender", Params: json.RawMessage(`{"to":"b@x.org"}`)}}}
 	r.Problems = []string{"steps[0].params.to: b@x.org is not in the request"}
 	if _, err := connect(t, s, model.Config{}).Plan(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	m := s.Requests()[0].Messages()
-	if len(m) != 4 || !strings.Contains(m[2].Content, "b@x.org") || !strings.Contains(m[3].Content, r.Problems[0]) {
+	if len(m) != 4 || m[2].Content != `{"reasoning":"mail it","steps":[{"id":"m","plugin":"email_sender","params":{"to":"b@x.org"}}]}` || !strings.Contains(m[3].Content, r.Problems[0]) {
 		t.Fatalf("%+v", m)
 	}
 }

@@ -42,6 +42,10 @@ func planSchema(tools []manifest.Manifest) json.RawMessage {
 // planParams returns a plugin's schema as a planner may fill it in: without the keywords that constrained
 // decoders stumble over, and with a reference such as {{steps.query.rows}} allowed wherever a value is.
 // A schema that cannot be read allows any object; the executor validates against the real one.
+//
+// The form of a reference excludes quotes and braces, and it stands beside a schema only where a text is not
+// allowed anyway. llama-server takes a pattern for the raw JSON between the quotes: one that lets a quote
+// through runs on over the fields that follow, until nothing fits and the answer breaks off.
 func planParams(raw json.RawMessage) map[string]any {
 	var s map[string]any
 	if err := json.Unmarshal(raw, &s); err != nil || s["properties"] == nil {
@@ -50,11 +54,25 @@ func planParams(raw json.RawMessage) map[string]any {
 	params := simple(s, 0)
 	properties, _ := params["properties"].(map[string]any)
 	for name, p := range properties {
-		if p, ok := p.(map[string]any); ok && p["type"] != "string" {
-			properties[name] = map[string]any{"anyOf": []any{p, map[string]any{"type": "string", "pattern": `^\{\{.{1,200}\}\}$`}}}
+		if p, ok := p.(map[string]any); ok && !allowsText(p) {
+			properties[name] = map[string]any{"anyOf": []any{p, map[string]any{"type": "string", "pattern": reference}}}
 		}
 	}
 	return params
+}
+
+// reference is the form of a text that is one {{expression}}.
+const reference = `^\{\{[^"{}\\\r\n\t]{1,200}\}\}$`
+
+// allowsText reports whether any text fits a simple schema.
+func allowsText(s map[string]any) bool {
+	if options, ok := s["anyOf"].([]any); ok {
+		return slices.ContainsFunc(options, func(o any) bool {
+			option, ok := o.(map[string]any)
+			return ok && allowsText(option)
+		})
+	}
+	return s["enum"] == nil && s["const"] == nil && (s["type"] == nil || s["type"] == "string")
 }
 
 // portable are the keywords that all servers understand.

@@ -33,6 +33,7 @@ type bench struct {
 	ledger *ledger.Ledger
 	store  *miniredis.Miniredis
 	model  *modeltest.Server
+	tools  []manifest.Manifest // that are deployed
 	host   http.Handler
 	lane   ledger.Lane
 	from   policy.Principal
@@ -48,7 +49,7 @@ type bench struct {
 // open starts a bench. Without a model the built-in engine answers.
 func open(t *testing.T, model *modeltest.Server) *bench {
 	t.Helper()
-	b := &bench{t: t, store: miniredis.RunT(t), model: model, from: policy.Principal{User: "ann", Role: policy.Member}}
+	b := &bench{t: t, store: miniredis.RunT(t), model: model, tools: []manifest.Manifest{mail()}, from: policy.Principal{User: "ann", Role: policy.Member}}
 	b.advance(0)
 	settings := map[string]string{
 		"REDIS_URL":       "redis://" + b.store.Addr() + "/0?" + ledger.VolatileFlag + "=1",
@@ -105,11 +106,15 @@ func (b *bench) RoundTrip(r *http.Request) (*http.Response, error) {
 	rec := httptest.NewRecorder()
 	switch {
 	case r.URL.Path == "/system/functions":
-		text, err := json.Marshal(mail())
-		if err != nil {
-			return nil, err
+		var deployed []gateway.Function
+		for _, m := range b.tools {
+			text, err := json.Marshal(m)
+			if err != nil {
+				return nil, err
+			}
+			deployed = append(deployed, gateway.Function{Name: "plugin-" + strings.ReplaceAll(m.ID, "_", "-"), Annotations: map[string]string{manifest.Annotation: string(text)}})
 		}
-		fn.Reply(rec, http.StatusOK, []gateway.Function{{Name: "plugin-mail", Annotations: map[string]string{manifest.Annotation: string(text)}}})
+		fn.Reply(rec, http.StatusOK, deployed)
 	case r.URL.Path == "/function/planner-intent":
 		b.host.ServeHTTP(rec, r)
 	case r.URL.Path == "/function/planner-reply":

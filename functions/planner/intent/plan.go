@@ -59,14 +59,6 @@ func (t *turn) header(plan flow.Plan, origin string, tools []manifest.Manifest) 
 	}, tools)
 }
 
-func previous(d model.Draft) json.RawMessage {
-	raw, err := json.Marshal(flow.Plan{Steps: d.Steps})
-	if err != nil {
-		return nil // its parameters are not JSON, which the problem says already
-	}
-	return raw
-}
-
 // begin creates the run with the answer: a card that asks for approval, or word that it is under way.
 func (t *turn) begin(h flow.Header) error {
 	raw, err := json.Marshal(h)
@@ -75,7 +67,7 @@ func (t *turn) begin(h flow.Header) error {
 	}
 	t.run = &ledger.Spawn{Lane: ledger.Lane(h.ID), Header: raw}
 	t.out.Run = h.ID
-	t.out.Markdown, t.said = t.card(h), t.words("I made a plan: ", "我制定了计划：")+strings.Join(h.Card.Lines, "; ")
+	t.out.Markdown, t.said = t.card(h)+t.byline(), t.words("I made a plan: ", "我制定了计划：")+strings.Join(h.Card.Lines, "; ")
 	if h.Approve {
 		digest := h.Digest[:12]
 		t.out.Buttons = [][]message.Button{{
@@ -131,7 +123,7 @@ func (t *turn) offerTask(d model.Draft, tools []manifest.Manifest) error {
 	if err := json.Indent(&pretty, raw, "", "  "); err != nil {
 		return fault.As(fault.Internal, err, "the task")
 	}
-	t.out.Markdown = fmt.Sprintf("%s\n\n```json\n%s\n```\n\n%s", t.words("That is a task with a schedule:", "这是一个定时任务："), pretty.String(),
-		t.words("Save it as task.json and apply it: `hearth task apply -f task.json`", "请保存为 task.json 并应用：`hearth task apply -f task.json`"))
+	t.out.Markdown = fmt.Sprintf("%s\n\n```json\n%s\n```\n\n%s%s", t.words("That is a task with a schedule:", "这是一个定时任务："), pretty.String(),
+		t.words("Save it as task.json and apply it: `hearth task apply -f task.json`", "请保存为 task.json 并应用：`hearth task apply -f task.json`"), t.byline())
 	return nil
 }

@@ -34,6 +34,9 @@ type turn struct {
 	out  message.Outbound
 	run  *ledger.Spawn
 	hint builtin.Draft // what the request's words alone make
+	by   author        // of the plan, where there is one
+
+	settled []string // parameters that the model's plan did not get from the model
 
 	drop  int    // oldest turns of the conversation that a summary replaces
 	first []byte // the summary
@@ -168,7 +171,7 @@ func (t *turn) today() string { return t.in.Inbound.At.In(t.zone).Format(time.Da
 // system tells a model who it is and what it may do. Outside text never stands here.
 func (t *turn) system(tools []manifest.Manifest) string {
 	var b strings.Builder
-	b.WriteString("You are Hearth, an assistant that a company runs on its own machines. Answer briefly, in the language of the user. ")
+	b.WriteString("You are Hearth, an assistant that a company runs on its own machines. Answer briefly, in " + t.words("English", "Chinese") + ". ")
 	fmt.Fprintf(&b, "Today is %s (%s). ", t.in.Inbound.At.In(t.zone).Format("Monday 2006-01-02"), t.zone)
 	b.WriteString("Never say that you did, sent, saved or changed anything: you cannot do so in this conversation.")
 	if len(tools) > 0 {
@@ -204,42 +207,6 @@ func (t *turn) words(en, zh string) string {
 		return zh
 	}
 	return en
-}
-
-// plan lets the model plan with these tools, repairs what does not hold, and turns the plan into a run. It
-// reports false when there is nothing to do.
-func (t *turn) plan(ctx context.Context, tools []manifest.Manifest) (bool, error) {
-	if len(tools) > mostTools {
-		tools = builtin.Retrieve(t.in.Inbound.Text, tools, mostTools)
-	}
-	req := t.planRequest(tools)
-	var problem error
-	for range 1 + repairs {
-		d, err := t.model.Plan(ctx, req)
-		if err != nil {
-			return true, t.apologise(ctx, err)
-		}
-		if d.Ask != "" && len(t.hint.Steps) > 0 {
-			d = model.Draft(t.hint) // a small model asks for what the request says: the words make a whole plan
-		}
-		switch {
-		case d.Ask != "":
-			t.out.Markdown = d.Ask
-			return true, nil
-		case len(d.Steps) == 0:
-			return false, nil
-		case d.Schedule != nil:
-			return true, t.offerTask(d, tools)
-		}
-		header, err := t.prepare(d, tools)
-		if err == nil {
-			return true, t.begin(header)
-		}
-		problem = err
-		req.Problems, req.Previous = []string{fault.Text(err)}, previous(d)
-	}
-	t.out.Markdown = t.words("I could not make a plan that holds: ", "我没能制定出可行的计划：") + fault.Text(problem)
-	return true, nil
 }
 
 func (t *turn) conversation() []json.RawMessage {
