@@ -29,7 +29,7 @@ var house = [][]string{
 	{"shared/ledger", "shared/model", "shared/audit", "shared/gateway"},
 	{"shared/blob"},
 	{"shared/fn", "shared/sandbox", "shared/model/builtin"},
-	{"shared/flow", "shared/policy", "shared/manifest", "shared/message", "shared/vault", "shared/mailbox"},
+	{"shared/flow", "shared/policy", "shared/manifest", "shared/message", "shared/vault", "shared/mailbox", "shared/database"},
 	{"shared/strictjson"},
 	{"shared/fault"},
 }
@@ -37,28 +37,29 @@ var house = [][]string{
 // narrow names the packages that may import less of ours than their place allows.
 var narrow = map[string][]string{
 	"functions/catalog":    {"functions", "shared/fn"},
-	"shared/provider":      {"shared/sandbox", "shared/gateway", "shared/fn", "shared/manifest", "shared/fault"},
+	"shared/provider":      {"shared/sandbox", "shared/flow", "shared/gateway", "shared/fn", "shared/manifest", "shared/fault"},
 	"shared/redisd":        {"shared/fault"},
 	"shared/demo":          {"shared/flow", "shared/fault"},
 	"shared/sandbox":       {"shared/manifest", "shared/fault"},
 	"shared/model/builtin": {"shared/flow", "shared/manifest", "shared/fault"},
 	"shared/mailbox":       {"shared/fault"},
+	"shared/database":      {"shared/fault"},
 }
 
 // homes say where each dependency may be used, besides in tests. A new one gets one home.
 var homes = map[string][]string{
 	"github.com/alicebob/miniredis":       {"shared/redisd"},
 	"github.com/aws/aws-lambda-go":        {"shared/fn/lambda"},
-	"github.com/coder/websocket":          {"functions/adapters/web"},
+	"github.com/coder/websocket":          {"functions/adapters"},
 	"github.com/emersion/go-message":      {"shared/mailbox"},
 	"github.com/emersion/go-sasl":         {"functions/plugins/emailsender"},
 	"github.com/emersion/go-smtp":         {"functions/plugins/emailsender", "shared/mailbox"}, // client; server
 	"github.com/expr-lang/expr":           {"shared/flow"},
 	"github.com/go-playground/validator":  {"shared/fn"},
-	"github.com/go-sql-driver/mysql":      {"functions/plugins/databasequery"},
+	"github.com/go-sql-driver/mysql":      {"shared/database"},
 	"github.com/goccy/go-yaml":            {"cmd/hearth"},
 	"github.com/google/jsonschema-go":     {"shared/plugin", "shared/model"}, // parameters; answers of models
-	"github.com/jackc/pgx":                {"functions/plugins/databasequery"},
+	"github.com/jackc/pgx":                {"shared/database"},
 	"github.com/minio/minio-go":           {"shared/blob"},
 	"github.com/netresearch/go-cron":      {"shared/flow"},
 	"github.com/openfaas/faas-provider":   {"shared/provider"},
@@ -69,8 +70,8 @@ var homes = map[string][]string{
 	"github.com/wneessen/go-mail":         {"functions/plugins/emailsender"},
 	"github.com/xuri/excelize":            {"functions/plugins/excelgenerator", "shared/demo"},
 	"github.com/yuin/goldmark":            {"shared/message"},
-	"modernc.org/libc":                    {"functions/plugins/databasequery"},
-	"modernc.org/sqlite":                  {"functions/plugins/databasequery", "shared/demo"},
+	"modernc.org/libc":                    {"shared/database"},
+	"modernc.org/sqlite":                  {"shared/database", "shared/demo"},
 	"golang.org/x":                        {"cmd", "functions", "shared"},
 }
 

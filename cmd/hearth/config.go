@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/goccy/go-yaml"
 
@@ -31,6 +32,7 @@ type config struct {
 	addr   string
 	data   string // absolute
 	inline bool
+	images map[string]string // programs that stand for images
 	lookup func(name string) (string, bool)
 	flags  map[string]string
 	file   map[string]string
@@ -48,6 +50,7 @@ var checks = map[string]func(value string) string{
 	"OPENAI_BASE_URL":   schemes("http", "https"),
 	"SMTP_URL":          schemes("smtp", "smtps"),
 	"CONTEXT_TOKENS":    positive,
+	"HEARTH_IMAGES":     imagePairs,
 }
 
 // readConfig puts the settings together. What does not parse is an error with its name and line; it never
@@ -81,6 +84,7 @@ func readConfig(a *app, flags map[string]string) (config, error) {
 	env := fn.Env{Lookup: c.lookup}
 	c.addr = env.Setting("HEARTH_ADDR", "127.0.0.1:8080")
 	c.inline = env.Setting("HEARTH_INLINE", "trusted") == "trusted"
+	c.images = imagesOf(env.Setting("HEARTH_IMAGES", ""))
 	return c, nil
 }
 
@@ -196,6 +200,31 @@ func duration(value string) string {
 		return "a time such as 30s"
 	}
 	return ""
+}
+
+func imagePairs(value string) string {
+	for _, pair := range imageFields(value) {
+		if image, program, _ := strings.Cut(pair, "="); image == "" || program == "" {
+			return "IMAGE=PROGRAM pairs, such as ghcr.io/acme/tool=/opt/tool"
+		}
+	}
+	return ""
+}
+
+// imageFields cuts the pairs of HEARTH_IMAGES apart: commas, spaces or new lines are between them.
+func imageFields(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+}
+
+// imagesOf returns the programs that stand for images: an image with a tag or a digest for that one, without
+// for all of its name.
+func imagesOf(value string) map[string]string {
+	images := map[string]string{}
+	for _, pair := range imageFields(value) {
+		image, program, _ := strings.Cut(pair, "=")
+		images[image] = program
+	}
+	return images
 }
 
 func oneOf(values ...string) func(string) string {

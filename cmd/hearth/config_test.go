@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,6 +68,14 @@ func TestSettingsByRank(t *testing.T) {
 	}
 }
 
+func TestImages(t *testing.T) {
+	got, err := configured(t, nil, nil, "HEARTH_IMAGES: |\n  registry:5000/acme/tool:1=/opt/tool\n  acme/b@sha256:00=./b, acme/c=c\n")
+	want := map[string]string{"registry:5000/acme/tool:1": "/opt/tool", "acme/b@sha256:00": "./b", "acme/c": "c"}
+	if err != nil || !maps.Equal(got.images, want) {
+		t.Errorf("the programs are %v, %v", got.images, err)
+	}
+}
+
 func TestSettingsThatDoNotParse(t *testing.T) {
 	type is = map[string]string
 	for _, c := range []struct {
@@ -82,6 +91,8 @@ func TestSettingsThatDoNotParse(t *testing.T) {
 		{is{"REDIS_URL": "localhost:6379"}, "", "REDIS_URL"},
 		{is{"SMTP_URL": "http://:s3cret@x"}, "", "SMTP_URL"},
 		{is{"CONTEXT_TOKENS": "many"}, "", "CONTEXT_TOKENS"},
+		{is{"HEARTH_IMAGES": "acme/tool"}, "", "HEARTH_IMAGES"},
+		{is{"HEARTH_IMAGES": "acme/tool=/opt/tool,=x"}, "", "HEARTH_IMAGES"},
 		{nil, "HEARTH_INLINE: none\nHEARTH_ADDR: nowhere\n", "hearth.yml:2: HEARTH_ADDR"},
 		{nil, "\n\n  \nHEARTH_TIMEZONE: Mars/Base\n", "hearth.yml:4: HEARTH_TIMEZONE"},
 		{nil, "HEARTH_ADDR: 127.0.0.1:0\nhearth_addr: 127.0.0.1:0\n", "hearth.yml:2"},

@@ -75,7 +75,7 @@ func up(ctx context.Context, c config, w io.Writer) (err error) {
 	}
 	p, err := provider.New(provider.Config{
 		Functions: catalog.All(), Env: h.env, Logs: logs, Inline: c.inline, Data: c.data, Command: []string{h.executable, "fn"},
-		Environ: c.environ(h.settings), Keep: []string{"system-pump"}, Hosts: h.hosts(), TLS: strings.HasPrefix(h.url(), "https://"), Home: "/function/system-console/", Version: version(),
+		Environ: c.environ(h.settings), Images: c.images, Keep: []string{"system-pump"}, Needed: needed(), Hosts: h.hosts(), TLS: strings.HasPrefix(h.url(), "https://"), Home: "/function/system-console/", Version: version(),
 	})
 	if err != nil {
 		l.Close()
@@ -84,6 +84,9 @@ func up(ctx context.Context, c config, w io.Writer) (err error) {
 	h.env.Transport = p.Transport()
 	return h.serve(ctx, p, l, w)
 }
+
+// needed are the functions that "hearth up" itself calls when it starts.
+func needed() []string { return []string{"system-pump", "system-files", "system-tasks", "system-auth"} }
 
 // serve runs the provider, and beside it what is not a function: the links, and the first greeting.
 func (h *house) serve(ctx context.Context, p *provider.Provider, l net.Listener, w io.Writer) error {

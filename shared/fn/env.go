@@ -36,10 +36,22 @@ type Env struct {
 }
 
 // OSEnv is the environment of a process: its variables, its secrets folder and its clock. It is the one
-// place outside cmd/ that reads variables.
+// place outside cmd/ that reads variables. A setting that is no variable may be a secret file, because some
+// hold a password: redis-url is REDIS_URL.
 func OSEnv(log *slog.Logger) *Env {
 	env := &Env{Log: log, Now: time.Now, Lookup: os.LookupEnv}
 	env.Secrets = env.Setting("HEARTH_SECRETS", "/var/openfaas/secrets")
+	env.Lookup = func(name string) (string, bool) {
+		if v, found := os.LookupEnv(name); found {
+			return v, true
+		}
+		file := strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+		text, err := readSecret(filepath.Join(env.Secrets, file))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			log.Warn("a setting's secret cannot be read", "secret", file, "err", err)
+		}
+		return text, err == nil
+	}
 	return env
 }
 

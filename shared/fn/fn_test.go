@@ -203,6 +203,84 @@ func TestSecretsFailClosedAndRotate(t *testing.T) {
 	}
 }
 
+// A password in REDIS_URL need not stand in the environment: its secret does. A variable counts first.
+func TestSettingsMayBeSecrets(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("HEARTH_SECRETS", dir)
+	if err := os.WriteFile(filepath.Join(dir, "redis-url"), []byte("redis://:pw@store:6379\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := fn.OSEnv(slog.New(slog.DiscardHandler))
+	if got := env.Setting("REDIS_URL", ""); got != "redis://:pw@store:6379" {
+		t.Errorf("from the secret: %q", got)
+	}
+	if got := env.Setting("SMTP_URL", "none"); got != "none" {
+		t.Errorf("neither variable nor secret: %q", got)
+	}
+	t.Setenv("REDIS_URL", "redis://variable")
+	if got := env.Setting("REDIS_URL", ""); got != "redis://variable" {
+		t.Errorf("with a variable: %q", got)
+	}
+}
+
+// TestLock looks for the file by which a host without HTTP probes sees that calls are taken.
+func TestLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), ".lock")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := make(chan struct{})
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	f := function(func(http.ResponseWriter, *http.Request) { close(started) })
+	go func() { served <- fn.Serve(ctx, f, fntest.Env(t, map[string]string{"HEARTH_LOCK": path}), l) }()
+	post(t, "http://"+l.Addr().String(), "")
+	<-started
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("while it serves: %v", err)
+	}
+	stop()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("after its end: %v", err)
+	}
+}
+
+// TestExecTimeout shortens the time of a call, and never makes it longer.
+func TestExecTimeout(t *testing.T) {
+	for text, want := range map[string]time.Duration{"": time.Minute, "20": 20 * time.Second, "30s": 30 * time.Second, "2h": time.Minute} {
+		var left time.Duration
+		f := function(func(_ http.ResponseWriter, r *http.Request) {
+			deadline, _ := r.Context().Deadline()
+			left = time.Until(deadline)
+		})
+		post(t, fntest.Start(t, f, fntest.Env(t, map[string]string{"exec_timeout": text})).URL, "")
+		if left > want || left < want-10*time.Second {
+			t.Errorf("%q: %s", text, left)
+		}
+	}
+	_, err := fn.NewHost(t.Context(), function(nil), fntest.Env(t, map[string]string{"exec_timeout": "soon"}))
+	if !fault.Is(err, fault.Invalid) {
+		t.Error(err)
+	}
+}
+
+// TestListen takes what HEARTH_LISTEN says.
+func TestListen(t *testing.T) {
+	for text, want := range map[string]fault.Kind{"127.0.0.1:0": "", "fd:x": fault.Invalid, "fd:65535": fault.Invalid, "nowhere:0:0": fault.Unavailable} {
+		l, err := fn.Listen(t.Context(), fntest.Env(t, map[string]string{"HEARTH_LISTEN": text}))
+		if want != "" && !fault.Is(err, want) || want == "" && err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		if l != nil {
+			l.Close()
+		}
+	}
+}
+
 type closer func()
 
 func (c closer) Close() error {

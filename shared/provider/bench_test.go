@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"testing"
 
@@ -112,4 +113,29 @@ func BenchmarkColdStart(b *testing.B) {
 			b.StartTimer()
 		}
 	})
+}
+
+// BenchmarkReady is a provider with 40 functions, from its start as a process until it answers. It also says
+// how much memory that takes.
+func BenchmarkReady(b *testing.B) {
+	var resident int
+	for b.Loop() {
+		cmd, addr := startProvider(b, b.TempDir())
+		resp, err := http.Get("http://" + addr + "/healthz")
+		if err != nil || resp.StatusCode != http.StatusOK {
+			b.Fatal(resp, err)
+		}
+		resp.Body.Close()
+		b.StopTimer()
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", cmd.Process.Pid))
+		if err != nil {
+			b.Skip("no /proc")
+		}
+		var size int
+		if _, err := fmt.Sscan(string(raw), &size, &resident); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(resident*os.Getpagesize())/1e6, "MB")
 }

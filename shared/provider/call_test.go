@@ -10,16 +10,19 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
 	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/fn"
+	"github.com/hearthfaas/hearth/shared/provider"
 )
 
 // placed runs a test with the functions inside the provider and as processes.
-func placed(t *testing.T, f func(t *testing.T, r *rig)) {
-	t.Run("inline", func(t *testing.T) { f(t, start(t)) })
-	t.Run("process", func(t *testing.T) { f(t, start(t, processes)) })
+func placed(t *testing.T, f func(t *testing.T, r *rig), change ...func(*provider.Config)) {
+	t.Run("inline", func(t *testing.T) { f(t, start(t, change...)) })
+	t.Run("process", func(t *testing.T) { f(t, start(t, append(change, processes)...)) })
 }
 
 func TestCall(t *testing.T) {
@@ -41,14 +44,16 @@ func TestCall(t *testing.T) {
 	})
 }
 
+const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 func TestCallHeaders(t *testing.T) {
 	placed(t, func(t *testing.T, r *rig) {
-		resp := r.do("GET", "/function/echo", "", "Traceparent: 00-x", "X-Call-Id: mine",
+		resp := r.do("GET", "/function/echo", "", "Traceparent: "+traceparent, "X-Call-Id: mine",
 			"X-Forwarded-For: 6.6.6.6", "X-Forwarded-Host: evil", "X-Forwarded-Proto: gopher", "Forwarded: for=6.6.6.6", "Host: Hearth.Example:443")
 		for name, want := range map[string]string{
-			"Saw-X-Call-Id": "mine", "X-Call-Id": "mine", "Saw-Traceparent": "00-x", "Saw-X-Forwarded-For": "127.0.0.1",
+			"Saw-X-Call-Id": "mine", "X-Call-Id": "mine", "Saw-Traceparent": traceparent, "Saw-X-Forwarded-For": "127.0.0.1",
 			"Saw-X-Forwarded-Host": "Hearth.Example:443", "Saw-X-Forwarded-Proto": "https", "Saw-Forwarded": "",
-			"Saw-X-Start-Time": fmt.Sprint(r.Now().UnixNano()),
+			"Saw-X-Start-Time": fmt.Sprint(r.Now().UnixNano()), "X-Start-Time": fmt.Sprint(r.Now().UnixNano()),
 		} {
 			if got := resp.Header.Values(name); len(got) != 1 || got[0] != want {
 				t.Errorf("%s is %q, want %q", name, got, want)
@@ -131,6 +136,38 @@ func TestStream(t *testing.T) {
 			r.call("POST", "/function/stream/ended", "") // returns because leaving ended the function's context
 		}
 	})
+}
+
+// A stream is known by what it answers, whatever its function says of itself: no time limit cuts it. That
+// the limit has passed is known by a plain call of the same age that it did cut.
+func TestStreamOutlivesTheLimit(t *testing.T) {
+	brief := func(name string) fn.Function { return fn.Function{Name: name, Timeout: time.Millisecond} } // the child has its own
+	r := start(t, processes, serving(brief("stream"), brief("socket"), brief("block")))
+	events := r.do("POST", "/function/stream", "body", "Accept: text/event-stream; charset=utf-8")
+	c, resp, err := websocket.Dial(t.Context(), r.url+"/function/socket", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	if resp.Body != nil {
+		defer resp.Body.Close()
+	}
+	if err := fault.Read(r.do("POST", "/function/block", "body")); !fault.Is(err, fault.Timeout) {
+		t.Fatalf("a plain call gave %v", err)
+	}
+	if code, got := r.call("POST", "/function/stream/next", ""); code != http.StatusOK { // on the connection of the call that was cut
+		t.Fatalf("the next call gives %d %s", code, got)
+	}
+	got := make([]byte, len("data: 1\n\n"))
+	if _, err := io.ReadFull(events.Body, got); err != nil {
+		t.Errorf("the stream of events: %q, %v", got, err)
+	}
+	if err := c.Write(t.Context(), websocket.MessageText, []byte("still here")); err != nil {
+		t.Error(err)
+	}
+	if _, got, err := c.Read(t.Context()); err != nil || string(got) != "still here" {
+		t.Errorf("the WebSocket: %q, %v", got, err)
+	}
 }
 
 func TestWebSocket(t *testing.T) {

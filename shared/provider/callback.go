@@ -3,57 +3,189 @@ package provider
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/gateway"
 )
+
+// CallbackSecret is the secret that callbacks are signed with: "whsec_" and 32 bytes in base64, as Standard
+// Webhooks has it. The first callback makes one where there is none.
+const CallbackSecret = "callback-signing-key"
 
 // Bounds of callbacks.
 const (
 	maxCallback     = 16 << 20 // bytes of an answer
 	callbackTimeout = 30 * time.Second
+	callbackWorkers = 16
 )
 
-// callBack posts the outcome of a call to its callback URL, once.
-func (q *queue) callBack(call *queued, out *collector, took time.Duration) {
-	ctx, cancel := context.WithTimeout(q.provider.life, callbackTimeout)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, call.CallbackURL.String(), bytes.NewReader(out.body.Bytes()))
-	if err == nil {
-		r.Header = out.header.Clone()
-		r.Header.Set("X-Call-Id", call.Header.Get("X-Call-Id"))
-		r.Header.Set("X-Function-Name", call.Function)
-		r.Header.Set("X-Function-Status", strconv.Itoa(out.code()))
-		r.Header.Set("X-Duration-Seconds", strconv.FormatFloat(took.Seconds(), 'f', 6, 64))
-		err = post(r)
+// delivery is how often a callback is tried: for four minutes.
+var delivery = retries{attempts: 8, least: 2 * time.Second, most: 2 * time.Minute}
+
+// outcome is what a callback tells about a call.
+type outcome struct {
+	ID       string // of the callback, the same in every try
+	Status   int
+	Header   http.Header
+	Body     []byte
+	Seconds  float64
+	Retry    int // retries that were made
+	RetryMax int // and could have been
+}
+
+// drop empties an outcome that there is no room for.
+func (o *outcome) drop() {
+	o.Status, o.Header, o.Body = http.StatusInsufficientStorage, http.Header{}, nil
+}
+
+// newCallbacks returns the queue of all callbacks.
+func (p *Provider) newCallbacks() *queue {
+	q := newQueue(p, "callbacks", func() int { return callbackWorkers })
+	q.do = p.callBack
+	return q
+}
+
+// callBack posts the outcome of a call to its callback URL, and tries again later when nobody took it.
+func (p *Provider) callBack(j *job) {
+	q := p.callbacks
+	call, err := decodeCall(j.payload)
+	if err != nil { // it was encoded by us and read back intact
+		p.log.Error("a callback is dropped", "err", err)
+		p.finish(q, j)
+		return
 	}
-	if err != nil {
-		q.provider.log.Warn("a callback failed", "function", call.Function, "call", call.Header.Get("X-Call-Id"), "err", err)
+	ctx, stop := context.WithTimeout(p.life, callbackTimeout)
+	defer stop()
+	if !q.begin(j, stop) {
+		return
+	}
+	asked, again, err := p.post(ctx, call)
+	switch {
+	case q.ended(j):
+	case err != nil && p.life.Err() != nil: // cut short by the end of the provider: it stays in the spool
+	case again && j.attempt < delivery.attempts:
+		q.later(j, delivery.pause(j.attempt, asked))
+	default:
+		if err != nil {
+			p.log.Warn("a callback failed", "function", call.Function, "call", j.call, "attempts", j.attempt, "err", err)
+		}
+		p.finish(q, j)
 	}
 }
 
-// callbacks is the client of callbacks. It follows no redirect: the URL was checked, the next would not be.
-var callbacks = &http.Client{
-	Transport:     &http.Transport{DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, DisableKeepAlives: true},
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-}
-
-func post(r *http.Request) error {
-	resp, err := callbacks.Do(r)
+// post makes one try. When it fails, again says whether another can succeed, and asked how long the receiver
+// wants us to wait for it.
+func (p *Provider) post(ctx context.Context, call *queued) (asked time.Duration, again bool, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, call.CallbackURL.String(), bytes.NewReader(call.Outcome.Body))
 	if err != nil {
-		return err
+		return 0, false, err
+	}
+	r.Header = call.headers()
+	p.sign(r.Header, call.Outcome)
+	resp, err := p.wayTo(call).RoundTrip(r)
+	if err != nil {
+		return 0, !fault.Is(err, fault.Forbidden), err
 	}
 	defer resp.Body.Close()
-	return fault.Read(resp)
+	err = fault.Read(resp) // a redirect is an error too: its target was not checked
+	return askedPause(resp.Header, p.env.Now()), err != nil && worthRetrying(resp.StatusCode), err
 }
 
-// callbackOf returns the callback URL of a request, or nil. Who comes by a public name must know the
-// password to have us post somewhere: calling a function is open to everybody.
-func (p *Provider) callbackOf(r *http.Request) (*url.URL, error) {
+func worthRetrying(status int) bool {
+	return status >= 500 || slices.Contains([]int{http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests}, status)
+}
+
+// withheldHeaders are those of a function's answer that its callback does not carry: they belong to the
+// connection, or would mean something to whoever gets the callback.
+var withheldHeaders = []string{
+	"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer",
+	"Transfer-Encoding", "Upgrade", "Content-Length", "Authorization", "Cookie", "Host", "X-Callback-Url", internalHeader,
+	gateway.LaneHeader,
+}
+
+// headers returns the header of the call's callback: that of the function's answer, and OpenFaaS's.
+func (c *queued) headers() http.Header {
+	h := http.Header{}
+	for name, values := range c.Outcome.Header {
+		if !slices.Contains(withheldHeaders, name) && !strings.HasPrefix(name, "X-Forwarded-") && !strings.HasPrefix(name, "X-Hearth-") {
+			h[name] = values
+		}
+	}
+	for _, name := range []string{"X-Call-Id", "X-Start-Time", "Traceparent", "Tracestate"} {
+		if v := c.Header.Get(name); v != "" {
+			h.Set(name, v)
+		}
+	}
+	h.Set("X-Function-Name", c.Function)
+	h.Set("X-Function-Status", strconv.Itoa(c.Outcome.Status))
+	h.Set("X-Duration-Seconds", strconv.FormatFloat(c.Outcome.Seconds, 'f', 6, 64))
+	h.Set("X-Retry", strconv.Itoa(c.Outcome.Retry))
+	h.Set("X-Retry-Max", strconv.Itoa(c.Outcome.RetryMax))
+	return h
+}
+
+// sign signs a callback as Standard Webhooks 1.0 says: webhook-signature is "v1," and the base64 of
+// HMAC-SHA256 over id, timestamp and body with dots between them. What is not covered by that, such as the
+// function's status, is as safe as the connection.
+func (p *Provider) sign(h http.Header, o *outcome) {
+	key, err := p.callbackKey()
+	if err != nil {
+		p.log.Warn("callbacks are not signed", "err", err)
+		return
+	}
+	stamp := strconv.FormatInt(p.env.Now().Unix(), 10)
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(o.ID + "." + stamp + "."))
+	mac.Write(o.Body)
+	h.Set("Webhook-Id", o.ID)
+	h.Set("Webhook-Timestamp", stamp)
+	h.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+}
+
+const keyPrefix = "whsec_"
+
+// callbackKey returns the key that callbacks are signed with, which it makes when there is none.
+func (p *Provider) callbackKey() ([]byte, error) {
+	p.keyed.Lock()
+	defer p.keyed.Unlock()
+	text, err := p.env.Secret(CallbackSecret)
+	if fault.Is(err, fault.Unauthorized) {
+		key := make([]byte, 32)
+		rand.Read(key)
+		text = keyPrefix + base64.StdEncoding.EncodeToString(key)
+		if err = replaceFile(filepath.Join(p.env.Secrets, CallbackSecret), text); err != nil {
+			err = fault.As(fault.Unavailable, err, "the secret %s cannot be made", CallbackSecret)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(text, keyPrefix))
+	if err != nil || len(key) < 24 {
+		return nil, fault.As(fault.Invalid, err, "want whsec_ and at least 24 bytes in base64").At(CallbackSecret)
+	}
+	return key, nil
+}
+
+// callbackOf returns the callback URL of a request, or nil. To have a provider post somewhere is a way past
+// firewalls, so it is open by degrees: who knows the password names any http or https URL; who calls from
+// this machine without it names a function of ours, or an address of the public internet; all others name
+// nothing, for calling a function is open to everybody.
+func (p *Provider) callbackOf(r *http.Request, trusted bool) (*url.URL, error) {
 	text := r.Header.Get("X-Callback-Url")
 	if text == "" {
 		return nil, nil
@@ -62,10 +194,94 @@ func (p *Provider) callbackOf(r *http.Request) (*url.URL, error) {
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return nil, fault.New(fault.Invalid, "want an http or https URL").At("X-Callback-Url")
 	}
-	if !local(r) && !p.knowsPassword(r) {
-		return nil, fault.New(fault.Forbidden, "callbacks need the basic auth of /system here").At("X-Callback-Url")
+	switch ip, err := netip.ParseAddr(u.Hostname()); {
+	case p.leadsHere(u) && !toFunction(u):
+		return nil, fault.New(fault.Forbidden, "of this gateway only functions can be called back").At("X-Callback-Url").
+			Try("name /function/NAME")
+	case trusted || p.leadsHere(u) && local(r):
+		return u, nil
+	case !local(r):
+		return nil, needsPassword("callbacks need the basic auth of /system here")
+	case err == nil && !public(ip) || hostname(u.Host) == "localhost":
+		return nil, needsPassword("callbacks to " + u.Hostname() + " need the basic auth of /system")
 	}
 	return u, nil
+}
+
+func needsPassword(why string) error {
+	return fault.New(fault.Forbidden, "%s", why).At("X-Callback-Url").Try("curl -u " + User)
+}
+
+// inCluster are the names by which functions know their gateway on OpenFaaS. They mean us on one machine.
+var inCluster = []string{"gateway", "gateway.openfaas", "gateway.openfaas.svc.cluster.local"}
+
+// leadsHere reports whether a URL leads to this gateway.
+func (p *Provider) leadsHere(u *url.URL) bool {
+	name := hostname(u.Host)
+	if slices.Contains(inCluster, name) || slices.Contains(p.config.Hosts, name) {
+		return true
+	}
+	ip := net.ParseIP(name)
+	if name != "localhost" && !ip.IsLoopback() && !ip.IsUnspecified() {
+		return false
+	}
+	base, err := url.Parse(gateway.Base(p.env))
+	return u.Port() == strconv.Itoa(int(p.port.Load())) || err == nil && u.Port() == base.Port()
+}
+
+func toFunction(u *url.URL) bool {
+	return strings.HasPrefix(u.Path, syncPrefix) || strings.HasPrefix(u.Path, asyncPrefix)
+}
+
+// wayTo returns the way that a callback takes. It follows no redirect: the URL was checked, the next would
+// not be.
+func (p *Provider) wayTo(call *queued) http.RoundTripper {
+	switch {
+	case p.leadsHere(call.CallbackURL):
+		return p.Transport()
+	case call.Trusted:
+		return anywhere
+	default:
+		return outside
+	}
+}
+
+// The ways of callbacks out of this machine. A name is resolved by the dialer, so the address that was
+// checked is the one that is called.
+var (
+	anywhere = callbackTransport(nil)
+	outside  = callbackTransport(func(_, address string, _ syscall.RawConn) error {
+		to, err := netip.ParseAddrPort(address)
+		if err != nil || !public(to.Addr()) {
+			return fault.New(fault.Forbidden, "%s is not on the public internet", address)
+		}
+		return nil
+	})
+)
+
+func callbackTransport(check func(network, address string, c syscall.RawConn) error) *http.Transport {
+	return &http.Transport{
+		DialContext: (&net.Dialer{Timeout: 5 * time.Second, Control: check}).DialContext, DisableKeepAlives: true,
+	}
+}
+
+// special are the networks that netip knows no name for and that are not the public internet (IANA's
+// special-purpose registries): shared address space, protocol assignments, benchmarks, reserved; NAT64 and
+// 6to4, which hide an IPv4 address.
+var special = prefixes("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")
+
+func prefixes(texts ...string) []netip.Prefix {
+	var list []netip.Prefix
+	for _, text := range texts {
+		list = append(list, netip.MustParsePrefix(text))
+	}
+	return list
+}
+
+// public reports whether an address is a host of the public internet.
+func public(ip netip.Addr) bool {
+	ip = ip.Unmap()
+	return ip.IsGlobalUnicast() && !ip.IsPrivate() && !slices.ContainsFunc(special, func(n netip.Prefix) bool { return n.Contains(ip) })
 }
 
 // local reports whether a request was made on this machine, to an address that only this machine has.

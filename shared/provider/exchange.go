@@ -210,7 +210,7 @@ func (b *streamBody) Close() error {
 // refusal returns err as the response of a gateway.
 func refusal(r *http.Request, err error) *http.Response {
 	x := newExchange(func() {})
-	fault.Write(x, err)
+	refuse(x, err)
 	x.finish(nil)
 	return x.response(r)
 }

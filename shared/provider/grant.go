@@ -3,83 +3,80 @@ package provider
 import (
 	"encoding/base64"
 	"errors"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/hearthfaas/hearth/shared/fault"
-	"github.com/hearthfaas/hearth/shared/fn"
 	"github.com/hearthfaas/hearth/shared/sandbox"
 )
 
 // CallKeySecret is the secret by which plugins verify calls: the public key, base64.
 const CallKeySecret = "hearth-call-key"
 
-// Limits of a plugin's process where its manifest says nothing else. Memory gets headroom for the runtime's
-// own: the limit is on address space that may be written, not on what is used.
-const (
-	defaultMemory  = 256 << 20
-	memoryHeadroom = 512 << 20
-	maxFile        = 1 << 30
-	maxFiles       = 1024
-)
-
 // searchPath is the PATH of plugins.
 const searchPath = "/usr/local/bin:/usr/bin:/bin"
 
-// spec says how a function becomes a process: our own functions with our environment, plugins with nothing
-// but what was granted.
-func (p *Provider) spec(d Deployment, f fn.Function) (sandbox.Spec, error) {
-	command := append(p.config.Command[1:len(p.config.Command):len(p.config.Command)], d.Name)
-	spec := sandbox.Spec{Path: p.config.Command[0], Args: command, Env: []string{
-		"HEARTH_LISTEN=fd:3", "OPENFAAS_NAME=" + d.Name, "OPENFAAS_NAMESPACE=" + Namespace,
-	}}
-	if !f.Plugin() {
-		dir, err := os.Getwd()
-		spec.Dir = dir
-		spec.Env = append(append([]string(nil), p.config.Environ...), spec.Env...)
-		return spec, err
+// spec says how a function becomes a process: our own functions with our environment, plugins and foreign
+// programs with nothing but what was granted. What the deployment sets comes after both; what we set comes
+// last.
+func (p *Provider) spec(d Deployment, prog program) (sandbox.Spec, error) {
+	spec := sandbox.Spec{Path: prog.command[0], Args: prog.command[1:], Limits: limitsOf(d, prog)}
+	fixed := []string{"HEARTH_LISTEN=fd:3", "OPENFAAS_NAME=" + d.Name, "OPENFAAS_NAMESPACE=" + Namespace}
+	var err error
+	if prog.confined {
+		var granted []string
+		granted, err = p.grant(d.Name, prog.grants)
+		spec.Dir = p.folder("work", d.Name)
+		spec.Env = granted
+		fixed = append(fixed, p.confines(d.Name)...)
+	} else {
+		spec.Dir, err = os.Getwd()
+		spec.Env = slices.Clone(p.config.Environ)
 	}
-	granted, err := p.grant(d)
-	if err != nil {
-		return spec, err
+	for _, name := range slices.Sorted(maps.Keys(d.Env)) {
+		spec.Env = append(spec.Env, name+"="+d.Env[name])
 	}
-	memory := int64(defaultMemory)
-	if f.Manifest != nil && f.Manifest.Limits.Memory > 0 {
-		memory = f.Manifest.Limits.Memory
+	if prog.foreign && d.Process != "" {
+		fixed = append(fixed, "fprocess="+d.Process)
 	}
-	spec.Env = append(spec.Env, granted...)
-	spec.Env = append(spec.Env, "GOMEMLIMIT="+strconv.FormatInt(memory, 10))
-	spec.Limits = sandbox.Limits{Data: memory + memoryHeadroom, File: maxFile, Files: maxFiles}
-	spec.Dir = p.folder("work", d.Name)
-	return spec, nil
+	spec.Env = append(append(spec.Env, fixed...), boundsOf(d, prog)...)
+	return spec, err
 }
 
 // folder returns a private folder of a function in the data folder.
 func (p *Provider) folder(use, name string) string { return filepath.Join(p.config.Data, use, name) }
 
+// confines are the variables that say where a plugin's folders are.
+func (p *Provider) confines(name string) []string {
+	work := p.folder("work", name)
+	return []string{
+		"PATH=" + searchPath, "HEARTH_SECRETS=" + p.folder("grants", name), "HEARTH_WORK=" + work, "HOME=" + work, "TMPDIR=" + work,
+	}
+}
+
 // grant lays out what a plugin may know: its folders, the granted secrets as files, and the granted settings,
-// which it returns with the rest of the environment.
-func (p *Provider) grant(d Deployment) ([]string, error) {
-	work, secrets := p.folder("work", d.Name), p.folder("grants", d.Name)
-	for _, dir := range []string{work, secrets} {
+// which it returns.
+func (p *Provider) grant(name string, grants []string) ([]string, error) {
+	p.granting.Lock()
+	defer p.granting.Unlock()
+	secrets := p.folder("grants", name)
+	for _, dir := range []string{p.folder("work", name), secrets} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, fault.As(fault.Unavailable, err, "no folder for %s", d.Name)
+			return nil, fault.As(fault.Unavailable, err, "no folder for %s", name)
 		}
 	}
-	env := []string{
-		"PATH=" + searchPath, "HEARTH_SECRETS=" + secrets, "HEARTH_WORK=" + work, "HOME=" + work, "TMPDIR=" + work,
-	}
+	var env []string
 	for _, pair := range p.config.Environ {
 		name, _, _ := strings.Cut(pair, "=")
-		if name == "TZ" || name == "HEARTH_TIMEZONE" || granted(d.Secrets, name) {
+		if name == "TZ" || name == "HEARTH_TIMEZONE" || granted(grants, name) {
 			env = append(env, pair)
 		}
 	}
-	return env, p.grantSecrets(secrets, d.Secrets)
+	return env, p.grantSecrets(secrets, grants)
 }
 
 // withheld are the secrets and settings that no plugin gets, whatever it was granted.
@@ -118,7 +115,7 @@ func (p *Provider) grantSecrets(dir string, grants []string) error {
 		return fault.As(fault.Unavailable, err, "the secrets folder cannot be read")
 	}
 	for _, entry := range present {
-		if !granted(grants, entry.Name()) {
+		if strings.HasPrefix(entry.Name(), ".") || !granted(grants, entry.Name()) {
 			continue
 		}
 		// A plugin says for itself that a secret is blank, on the call that needs it.

@@ -74,6 +74,20 @@ func (l *Logs) ring(name string) *ring {
 	return r
 }
 
+// drop forgets the log of a function. Those who follow it see what comes after.
+func (l *Logs) drop(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.rings[name]
+	switch {
+	case r == nil:
+	case len(r.readers) == 0:
+		delete(l.rings, name)
+	default:
+		r.lines, r.next = nil, 0
+	}
+}
+
 // past returns the lines so far that match, oldest first.
 func (r *ring) past(q logs.Request) []logs.Message {
 	all := r.lines
@@ -119,6 +133,10 @@ func (l *Logs) open(q logs.Request) (past []logs.Message, live chan logs.Message
 func (p *Provider) serveLogs(w http.ResponseWriter, r *http.Request) {
 	q, err := parseLogRequest(r)
 	if err != nil {
+		fault.Write(w, err)
+		return
+	}
+	if err := inNamespace(r, ""); err != nil {
 		fault.Write(w, err)
 		return
 	}

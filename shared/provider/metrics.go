@@ -2,6 +2,7 @@ package provider
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,6 +17,9 @@ type metrics struct {
 	started  *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	replicas *prometheus.GaugeVec
+	requests *prometheus.CounterVec   // of what is not a call of a function
+	took     *prometheus.HistogramVec // likewise
+	lost     prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -33,7 +37,17 @@ func newMetrics() *metrics {
 	m.replicas = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "gateway_service_count", Help: "Running instances of functions.",
 	}, []string{"function_name"})
-	m.registry.MustRegister(m.calls, m.started, m.seconds, m.replicas)
+	routes := []string{"method", "path", "status"}
+	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "http_requests_total", Help: "Requests of /system and /async-function.",
+	}, routes)
+	m.took = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "http_request_duration_seconds", Help: "Seconds per request of /system and /async-function.",
+	}, routes)
+	m.lost = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "hearth_trace_spans_dropped_total", Help: "Spans that were not exported.",
+	})
+	m.registry.MustRegister(m.calls, m.started, m.seconds, m.replicas, m.requests, m.took, m.lost)
 	return m
 }
 
@@ -61,4 +75,17 @@ func (m functionMetrics) ended(code int, took time.Duration) {
 	text := strconv.Itoa(code)
 	m.calls.WithLabelValues(text).Inc()
 	m.seconds.WithLabelValues(text).Observe(took.Seconds())
+}
+
+// methods are those that a label may name: callers choose methods freely.
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete}
+
+// request counts a request that is no call of a function. The path is that of its route.
+func (m *metrics) request(method, path string, code int, took time.Duration) {
+	if !slices.Contains(methods, method) {
+		method = "other"
+	}
+	status := strconv.Itoa(code)
+	m.requests.WithLabelValues(method, path, status).Inc()
+	m.took.WithLabelValues(method, path, status).Observe(took.Seconds())
 }

@@ -33,7 +33,8 @@ const (
 // those that come before it listens wait in the socket's queue.
 type process struct {
 	deployment Deployment
-	function   fn.Function
+	program    program
+	function   fn.Function // of the program
 	provider   *Provider
 	proxy      *httputil.ReverseProxy
 	metrics    functionMetrics
@@ -43,6 +44,7 @@ type process struct {
 	started int // instances so far
 	crashes int // in a row
 	resume  time.Time
+	asleep  bool // scaled to 0, and not called since
 	closed  bool
 }
 
@@ -61,11 +63,12 @@ type instance struct {
 	born    time.Time
 	used    time.Time
 	calls   int
-	retired bool // its end is wanted
+	retired bool          // its end is wanted
+	idle    chan struct{} // closed when it is retired and its last call is done
 }
 
-func newProcess(p *Provider, d Deployment, f fn.Function) *process {
-	c := &process{deployment: d, function: f, provider: p, metrics: p.metrics.of(d.Name)}
+func newProcess(p *Provider, d Deployment, prog program) *process {
+	c := &process{deployment: d, program: prog, function: prog.function, provider: p, metrics: p.metrics.of(d.Name)}
 	c.proxy = newProxy(c)
 	return c
 }
@@ -98,6 +101,7 @@ func (c *process) instance() (*instance, error) {
 	if c.closed {
 		return nil, fault.New(fault.Unavailable, "%s is stopping", c.deployment.Name)
 	}
+	c.asleep = false
 	if c.current == nil {
 		if pause := c.resume.Sub(now); pause > 0 {
 			return nil, fault.New(fault.Unavailable, "%s crashed %d times in a row", c.deployment.Name, c.crashes).
@@ -105,7 +109,7 @@ func (c *process) instance() (*instance, error) {
 		}
 		c.started++
 		name := fmt.Sprintf("%s-%d", c.deployment.Name, c.started)
-		i := &instance{name: name, ready: make(chan struct{}), born: now}
+		i := &instance{name: name, ready: make(chan struct{}), idle: make(chan struct{}), born: now}
 		c.current = i
 		c.provider.hosts.start(func() { c.run(i) })
 	}
@@ -119,20 +123,34 @@ func (c *process) release(i *instance) {
 	defer c.mu.Unlock()
 	i.calls--
 	i.used = now
+	if i.retired && i.calls == 0 {
+		close(i.idle)
+	}
+}
+
+// start brings up an instance.
+func (c *process) start(ctx context.Context) error {
+	i, err := c.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	c.release(i)
+	return nil
 }
 
 // run starts an instance and stays until its end.
 func (c *process) run(i *instance) {
 	ctx, cancel := context.WithTimeout(c.provider.life, startTime)
 	defer cancel()
-	err := c.start(i)
+	err := c.launch(i)
 	if err == nil {
 		err = i.probe(ctx)
 	}
 	if err != nil {
 		i.err = fault.As(fault.Unavailable, err, "%s did not start", c.deployment.Name).Try("faas-cli logs " + c.deployment.Name)
 	} else {
-		c.metrics.replicas.Set(1)
+		c.metrics.replicas.Inc()
+		defer c.metrics.replicas.Dec()
 	}
 	close(i.ready)
 	if i.process != nil {
@@ -145,8 +163,8 @@ func (c *process) run(i *instance) {
 	c.ended(i, err)
 }
 
-// start listens for the instance and starts it with the listener.
-func (c *process) start(i *instance) error {
+// launch listens for the instance and starts its process with the listener.
+func (c *process) launch(i *instance) error {
 	dir, err := os.MkdirTemp(c.provider.sockets, "")
 	if err != nil {
 		return err
@@ -164,7 +182,7 @@ func (c *process) start(i *instance) error {
 		return err
 	}
 	defer f.Close()
-	spec, err := c.provider.spec(c.deployment, c.function)
+	spec, err := c.provider.spec(c.deployment, c.program)
 	if err != nil {
 		return err
 	}
@@ -206,7 +224,6 @@ func (c *process) ended(i *instance, cause error) {
 	c.mu.Lock()
 	if c.current == i {
 		c.current = nil
-		c.metrics.replicas.Set(0)
 	}
 	wanted := i.retired
 	if !wanted {
@@ -240,6 +257,29 @@ func pauseAfter(crashes int) time.Duration {
 	return min(maxPause, firstPause<<min(crashes-2, 10))
 }
 
+func (c *process) resting() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asleep
+}
+
+func (c *process) pid() int {
+	c.mu.Lock()
+	i := c.current
+	c.mu.Unlock()
+	if i == nil {
+		return 0
+	}
+	select {
+	case <-i.ready:
+		if i.err == nil {
+			return i.process.Pid()
+		}
+	default:
+	}
+	return 0
+}
+
 func (c *process) available() bool {
 	now := c.provider.env.Now()
 	c.mu.Lock()
@@ -250,14 +290,14 @@ func (c *process) available() bool {
 // sweep stops the instance when it has not been called for the idle time, and gives it rotated secrets
 // when it goes on. A function that is kept is started instead.
 func (c *process) sweep(now time.Time) {
-	if c.deployment.kept() {
+	if c.deployment.kept() && !c.resting() {
 		if i, err := c.instance(); err == nil {
 			c.release(i)
 		}
 	}
 	c.mu.Lock()
 	i := c.current
-	idle := i != nil && i.calls == 0 && now.Sub(i.used) >= c.provider.config.Idle && !c.deployment.kept()
+	idle := i != nil && i.calls == 0 && now.Sub(i.used) >= c.deployment.idle(c.provider.config.Idle) && !c.deployment.kept()
 	if idle {
 		c.retire()
 	}
@@ -265,18 +305,50 @@ func (c *process) sweep(now time.Time) {
 	switch {
 	case idle:
 		c.provider.hosts.start(func() { i.stop(stopGrace) })
-	case i != nil && c.function.Plugin():
-		if _, err := c.provider.grant(c.deployment); err != nil {
-			c.provider.log.Error("secrets of a plugin are not renewed", "function", c.deployment.Name, "err", err)
-		}
+	case i != nil:
+		c.renew()
 	}
+}
+
+func (c *process) renew() {
+	c.mu.Lock()
+	running := c.current != nil
+	c.mu.Unlock()
+	if !running || !c.program.confined {
+		return
+	}
+	if _, err := c.provider.grant(c.deployment.Name, c.program.grants); err != nil {
+		c.provider.log.Error("secrets of a plugin are not renewed", "function", c.deployment.Name, "err", err)
+	}
+}
+
+// rest ends the instance once its calls are done. The next call starts another.
+func (c *process) rest() {
+	c.mu.Lock()
+	i := c.current
+	c.asleep = true
+	if i != nil {
+		c.retire()
+	}
+	c.mu.Unlock()
+	if i == nil {
+		return
+	}
+	c.provider.hosts.start(func() {
+		limit, cancel := c.provider.patience(c.function)
+		defer cancel()
+		c.finished(i, limit)
+	})
 }
 
 // retire takes the current instance out of service.
 func (c *process) retire() {
-	c.current.retired = true
+	i := c.current
+	i.retired = true
 	c.current = nil
-	c.metrics.replicas.Set(0)
+	if i.calls == 0 {
+		close(i.idle)
+	}
 }
 
 // drain asks a process with streams to end at once: it ends its streams properly, and finishes its calls.
@@ -286,20 +358,41 @@ func (c *process) drain() {
 	}
 }
 
+// finish ends the function for good once its calls are done, or limit ends.
+func (c *process) finish(limit context.Context) {
+	if i := c.last(); i != nil {
+		c.finished(i, limit)
+	}
+}
+
+// finished stops a retired instance once its calls are done, or limit ends.
+func (c *process) finished(i *instance, limit context.Context) {
+	select {
+	case <-i.idle:
+	case <-limit.Done():
+	}
+	i.stop(stopGrace)
+}
+
 func (c *process) close() { c.end(stopGrace) }
 
 // end stops the function for good.
 func (c *process) end(grace time.Duration) {
+	if i := c.last(); i != nil {
+		i.stop(grace)
+	}
+}
+
+// last closes the function to calls and returns its retired instance, nil where none runs.
+func (c *process) last() *instance {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	i := c.current
 	c.closed = true
 	if i != nil {
 		c.retire()
 	}
-	c.mu.Unlock()
-	if i != nil {
-		i.stop(grace)
-	}
+	return i
 }
 
 func (i *instance) stop(grace time.Duration) {

@@ -103,24 +103,33 @@ func TestKilledProcess(t *testing.T) {
 
 // instanceOf returns the process of a function, which is a child of ours with the function's name in its
 // arguments.
-func instanceOf(t *testing.T, r *rig, name string) int {
+func instanceOf(t *testing.T, _ *rig, name string) int {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return processOf(t, exe+"\x00fn\x00"+name+"\x00")
+}
+
+// processOf returns the child of ours with a command line.
+func processOf(t *testing.T, command string) int {
 	t.Helper()
 	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
 		t.Fatal(err)
 	}
-	exe, _ := os.Executable()
 	for _, path := range paths {
 		raw, _ := os.ReadFile(path)
 		stat, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "stat"))
 		_, after, _ := strings.Cut(string(stat), ") ")
 		fields := strings.Fields(after)
-		if string(raw) == exe+"\x00fn\x00"+name+"\x00" && len(fields) > 1 && fields[1] == strconv.Itoa(os.Getpid()) {
+		if string(raw) == command && len(fields) > 1 && fields[1] == strconv.Itoa(os.Getpid()) {
 			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 			return pid
 		}
 	}
-	t.Fatalf("no process runs %s", name)
+	t.Fatalf("no process runs %q", command)
 	return 0
 }
 

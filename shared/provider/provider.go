@@ -1,5 +1,9 @@
-// Package provider is the OpenFaaS API for one machine: it lists, invokes and queues functions as a gateway
+// Package provider is the OpenFaaS API for one machine: it deploys, invokes and queues functions as a gateway
 // does, and runs them inside its own process or as processes that start on the first call.
+//
+// It makes a span of each call and exports them by itself, as OTLP in JSON. OpenTelemetry's SDK with its HTTP
+// exporter (v1.47.0) does more, but links gRPC: 12 MB of executable and 6 MB of memory, in each function's
+// process too, since all are one executable.
 package provider
 
 import (
@@ -11,7 +15,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hearthfaas/hearth/shared/fault"
@@ -46,21 +51,23 @@ const sweepEvery = 5 * time.Second
 
 // Config says what a provider serves and how. Env, Logs, Data and Command are required.
 type Config struct {
-	Functions []fn.Function // of the running executable, in the order they are listed
-	Env       *fn.Env       // of inline functions; the settings, secrets and clock of everything else
-	Logs      *Logs         // where the lines of processes go, and /system/logs reads
-	Inline    bool          // run all but plugins inside this process
-	Keep      []string      // functions that run from the start and are never stopped for being idle
-	Data      string        // folder of what must survive: the async queue and the plugins' work folders
-	Command   []string      // program and arguments that, followed by a name, serve a function of ours
-	Environ   []string      // environment of our own functions as processes; plugins get of it what they are granted
-	Hosts     []string      // names besides localhost under which the provider is called
-	TLS       bool          // Hosts are reached by HTTPS, which something in front of us ends
-	Home      string        // where GET / leads; empty for nowhere
-	Version   string        // of the executable, for /system/info
-	Idle      time.Duration // how long a process lives without calls; default DefaultIdle
-	Drain     time.Duration // how long calls in flight may take after the end was asked for; default DefaultDrain
-	Inflight  int           // async calls of one function at the same time; default DefaultInflight
+	Functions []fn.Function     // of the running executable, in the order they are listed
+	Env       *fn.Env           // of inline functions; the settings, secrets and clock of everything else
+	Logs      *Logs             // where the lines of processes go, and /system/logs reads
+	Inline    bool              // run all but plugins inside this process
+	Keep      []string          // functions that run from the start and are never stopped for being idle
+	Needed    []string          // functions that cannot be removed, for the provider's owner calls them itself
+	Data      string            // folder of what must survive: deployments, the async queue, the plugins' work folders
+	Command   []string          // program and arguments that, followed by a name, serve a function of ours
+	Images    map[string]string // programs that stand for images, by REPOSITORY[:TAG][@DIGEST]
+	Environ   []string          // environment of our own functions as processes; plugins get of it what they are granted
+	Hosts     []string          // names besides localhost under which the provider is called
+	TLS       bool              // Hosts are reached by HTTPS, which something in front of us ends
+	Home      string            // where GET / leads; empty for nowhere
+	Version   string            // of the executable, for /system/info
+	Idle      time.Duration     // how long a process lives without calls; default DefaultIdle
+	Drain     time.Duration     // how long calls in flight may take after the end was asked for; default DefaultDrain
+	Inflight  int               // async calls of one function at the same time; default DefaultInflight
 
 	// After calls f once after d, unless stop comes first. Nil is the machine's clock.
 	After func(d time.Duration, f func()) (stop func() bool)
@@ -68,18 +75,31 @@ type Config struct {
 
 // Provider serves functions. Serve runs it once; Transport works from New on.
 type Provider struct {
-	config   Config
-	env      *fn.Env
-	log      *slog.Logger
-	logs     *Logs
-	registry *registry
-	metrics  *metrics
-	mux      *http.ServeMux // everything but calls of functions
-	launcher *sandbox.Launcher
-	sockets  string // private folder of the processes' sockets
-	spool    *spool
-	calls    crew // calls inside the process, and the queue's workers
-	hosts    crew // the watchers of processes
+	config    Config
+	env       *fn.Env
+	log       *slog.Logger
+	logs      *Logs
+	registry  *registry
+	metrics   *metrics
+	mux       *http.ServeMux // everything but calls of functions
+	launcher  *sandbox.Launcher
+	sockets   string // private folder of the processes' sockets
+	spool     *spool
+	book      *book
+	born      time.Time
+	deploying sync.Mutex // held while deployments change
+	granting  sync.Mutex // held while plugins' folders are laid out
+	keeping   sync.Mutex // held while secrets change
+	calls     crew       // calls inside the process, and the queue's workers
+	hosts     crew       // the watchers of processes
+
+	queueing  sync.Mutex        // held while a queue is looked up
+	queues    map[string]*queue // async calls, by function
+	callbacks *queue
+	timetable timetable
+	tracer    *tracer
+	port      atomic.Int32 // that Serve listens on
+	keyed     sync.Mutex   // held while the callbacks' key is read or made
 
 	life     context.Context // ends when inline functions and their calls must
 	end      context.CancelFunc
@@ -98,8 +118,10 @@ func New(config Config) (*Provider, error) {
 	}
 	p := &Provider{
 		config: config, env: config.Env, log: config.Env.Log, logs: config.Logs,
-		registry: newRegistry(), metrics: newMetrics(),
+		registry: newRegistry(), metrics: newMetrics(), timetable: timetable{rows: map[string]*row{}},
+		queues: map[string]*queue{}, born: config.Env.Now(),
 	}
+	p.callbacks = p.newCallbacks()
 	p.life, p.end = context.WithCancel(context.Background())
 	p.drain, p.draining = context.WithCancel(p.life)
 	p.mux = p.routes()
@@ -117,6 +139,10 @@ func (p *Provider) open() error {
 			return fault.As(fault.Unavailable, err, "the data folder cannot be written")
 		}
 	}
+	var err error
+	if p.book, err = openBook(filepath.Join(p.config.Data, "deployments.json")); err != nil {
+		return err
+	}
 	sockets, err := socketFolder(p.config.Data)
 	if err != nil {
 		return fault.As(fault.Unavailable, err, "no folder for sockets")
@@ -125,15 +151,15 @@ func (p *Provider) open() error {
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(sockets))
 	}
+	if p.tracer, err = newTracer(p.env, p.metrics.lost); err != nil {
+		p.log.Error("calls are not traced", "err", err)
+	}
 	p.sockets, p.spool, p.launcher = sockets, spool, sandbox.NewLauncher()
-	for _, f := range p.config.Functions {
-		d := deploymentOf(f)
-		if slices.Contains(p.config.Keep, f.Name) {
-			d.Labels[minLabel] = "1"
-		}
-		p.deploy(d, f)
+	for _, s := range p.standing() {
+		p.publish(s)
 	}
 	p.requeue(waiting)
+	p.forgetRemoved()
 	return nil
 }
 
@@ -151,20 +177,6 @@ func socketFolder(data string) (string, error) {
 	return dir, errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700))
 }
 
-// deploy makes a function callable in the place that fits it.
-func (p *Provider) deploy(d Deployment, f fn.Function) {
-	s := &service{
-		deployment: d, function: f, provider: p, created: p.env.Now(), metrics: p.metrics.of(d.Name),
-	}
-	if p.config.Inline && !f.Plugin() {
-		s.place = &inline{function: f, provider: p, kept: d.kept()}
-	} else {
-		s.place = newProcess(p, d, f)
-	}
-	s.queue = &queue{provider: p, service: s, bells: map[string]*bell{}}
-	p.registry.put(s)
-}
-
 // Serve serves on l, which it closes, until ctx ends. Then it lets calls in flight finish within the drain
 // time, stops the processes and closes the queue; what was queued and not done is on disk. A listener
 // that other machines can reach is refused unless the basic-auth password is set.
@@ -172,17 +184,18 @@ func (p *Provider) Serve(ctx context.Context, l net.Listener) error {
 	if err := p.guard(l.Addr()); err != nil {
 		return errors.Join(err, l.Close(), p.shut(ctx))
 	}
+	if tcp, ok := l.Addr().(*net.TCPAddr); ok {
+		p.port.Store(int32(tcp.Port))
+	}
 	server := &http.Server{
 		Handler: p.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
-	swept := make(chan struct{})
-	go func() {
-		defer close(swept)
-		p.sweepUntil(ctx)
-	}()
+	var loops sync.WaitGroup
+	loops.Go(func() { p.sweepUntil(ctx) })
+	loops.Go(func() { p.cronUntil(ctx) })
 	var err error
 	select {
 	case err = <-served:
@@ -195,7 +208,7 @@ func (p *Provider) Serve(ctx context.Context, l net.Listener) error {
 		s.place.drain()
 	}
 	err = errors.Join(err, finish(limit, server), p.shut(limit))
-	<-swept
+	loops.Wait()
 	return err
 }
 
@@ -213,9 +226,11 @@ func (p *Provider) shut(limit context.Context) error {
 	p.draining()
 	p.calls.wait(limit)
 	p.end()
+	p.deploying.Lock() // what is being deployed ends with life
 	for _, s := range p.registry.list() {
 		p.hosts.start(s.place.close)
 	}
+	p.deploying.Unlock()
 	rest, cancel := context.WithTimeout(context.WithoutCancel(limit), 2*stopGrace)
 	defer cancel()
 	p.hosts.wait(rest)
@@ -223,6 +238,7 @@ func (p *Provider) shut(limit context.Context) error {
 		p.log.Warn("functions that do not end with their context were left behind")
 	}
 	p.launcher.Close()
+	p.tracer.close()
 	return errors.Join(p.spool.close(), os.RemoveAll(p.sockets))
 }
 

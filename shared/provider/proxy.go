@@ -9,11 +9,22 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/hearthfaas/hearth/shared/fault"
 )
+
+// internalHeader marks an answer that is the gateway's own and not a function's, as OpenFaaS does.
+const internalHeader = "X-Openfaas-Internal"
+
+// refuse answers a call in the function's place.
+func refuse(w http.ResponseWriter, err error) {
+	w.Header().Set(internalHeader, "hearth")
+	fault.Write(w, err)
+}
 
 // answerMargin is how much longer than the function itself we wait for it: its own deadline answers first.
 const answerMargin = 2 * time.Second
@@ -35,10 +46,11 @@ func newProxy(c *process) *httputil.ReverseProxy {
 		Transport:  c,
 		BufferPool: buffers,
 		ModifyResponse: func(resp *http.Response) error {
-			resp.Header.Del("X-Call-Id") // the caller has it from us
+			resp.Header.Del("X-Call-Id") // the caller has these from us
+			resp.Header.Del("X-Start-Time")
 			return nil
 		},
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) { fault.Write(w, err) },
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) { refuse(w, err) },
 		ErrorLog:     slog.NewLogLogger(c.provider.log.With("function", c.deployment.Name).Handler(), slog.LevelDebug),
 	}
 }
@@ -53,12 +65,14 @@ func (c *process) RoundTrip(r *http.Request) (*http.Response, error) {
 		closeBody(r)
 		return nil, err
 	}
-	ctx, cancel := c.deadline(r.Context())
+	ctx, cancel := context.WithCancel(r.Context())
+	limit := c.limit(cancel)
 	out := r.WithContext(ctx)
 	u := *r.URL
 	u.Scheme, u.Host = "http", "function"
 	out.URL, out.RequestURI = &u, ""
 	release := func() {
+		limit.Stop()
 		cancel()
 		c.release(i)
 	}
@@ -67,16 +81,29 @@ func (c *process) RoundTrip(r *http.Request) (*http.Response, error) {
 		defer release()
 		return nil, c.unanswered(r.Context(), ctx, err)
 	}
+	if endless(resp.StatusCode, resp.Header) {
+		limit.Stop()
+	}
 	resp.Body = held(resp.Body, release)
 	return resp, nil
 }
 
-// deadline bounds a call, but not a stream.
-func (c *process) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+// limit ends a call that takes too long, unless its function is one of streams.
+func (c *process) limit(end func()) *time.Timer {
+	timer := time.AfterFunc(timeoutOf(c.function)+answerMargin, end)
 	if c.function.Streams {
-		return context.WithCancel(ctx)
+		timer.Stop()
 	}
-	return context.WithTimeout(ctx, timeoutOf(c.function)+answerMargin)
+	return timer
+}
+
+// streamTypes are the media types of answers that end when somebody leaves.
+var streamTypes = []string{"text/event-stream", "application/x-ndjson", "application/ndjson"}
+
+// endless reports whether an answer is a stream, whatever its function says of itself.
+func endless(status int, h http.Header) bool {
+	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return status == http.StatusSwitchingProtocols || slices.Contains(streamTypes, strings.ToLower(strings.TrimSpace(kind)))
 }
 
 func closeBody(r *http.Request) {

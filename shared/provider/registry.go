@@ -3,9 +3,10 @@ package provider
 import (
 	"encoding/json"
 	"maps"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/openfaas/faas-provider/types"
 
@@ -14,53 +15,61 @@ import (
 	"github.com/hearthfaas/hearth/shared/manifest"
 )
 
-// Deployment is a function as somebody asked for it.
+// Deployment is a function as somebody asked for it, or as the running executable has it.
 type Deployment struct {
-	Name        string
-	Image       string // Self, or one that a configured program stands for
-	Labels      map[string]string
-	Annotations map[string]string
-	Env         map[string]string
-	Secrets     []string
+	Name        string                   `json:"name"`
+	Image       string                   `json:"image"` // Self, or one that a configured program stands for
+	Process     string                   `json:"process,omitempty"`
+	Labels      map[string]string        `json:"labels"`
+	Annotations map[string]string        `json:"annotations"`
+	Env         map[string]string        `json:"env,omitempty"`
+	Secrets     []string                 `json:"secrets,omitempty"`
+	Constraints []string                 `json:"constraints,omitempty"`
+	Limits      *types.FunctionResources `json:"limits,omitempty"`
+	Requests    *types.FunctionResources `json:"requests,omitempty"`
+	ReadOnly    bool                     `json:"read_only,omitempty"`
+	Created     time.Time                `json:"created"`
 }
 
 // deploymentOf returns the deployment of a function of the running executable. A plugin's manifest
 // becomes an annotation: the list of functions is the registry of plugins.
-func deploymentOf(f fn.Function) Deployment {
-	d := Deployment{Name: f.Name, Image: Self, Labels: map[string]string{}, Annotations: map[string]string{}}
-	if f.Manifest == nil {
-		return d
+func deploymentOf(f fn.Function, now time.Time) Deployment {
+	d := Deployment{Name: f.Name, Image: Self, Labels: map[string]string{}, Annotations: map[string]string{}, Created: now}
+	if f.Manifest != nil {
+		d.Annotations[manifest.Annotation] = annotationOf(*f.Manifest)
+		d.Secrets = f.Manifest.Grants.Secrets
 	}
-	text, err := json.Marshal(f.Manifest)
-	if err != nil {
-		panic(err) // its schemas are JSON that this executable derived
-	}
-	d.Annotations[manifest.Annotation] = string(text)
-	d.Secrets = f.Manifest.Grants.Secrets
 	return d
 }
 
-// minLabel is OpenFaaS' label for how many replicas a function has at least.
-const minLabel = "com.openfaas.scale.min"
-
-// kept reports whether the function is never stopped for being idle.
-func (d Deployment) kept() bool {
-	least, err := strconv.Atoi(d.Labels[minLabel])
-	return err == nil && least > 0
+// annotationOf returns the value of manifest.Annotation.
+func annotationOf(m manifest.Manifest) string {
+	text, err := json.Marshal(m)
+	if err != nil {
+		panic(err) // its schemas are JSON that this executable derived
+	}
+	return string(text)
 }
 
-// status returns the deployment as the OpenFaaS API shows it.
+// status returns the deployment as the OpenFaaS API shows it. Replicas is what is wanted: 1, also for a
+// function that sleeps until its next call, and 0 after somebody scaled it to 0. The available ones are
+// those that would take a call now.
 func (s *service) status() types.FunctionStatus {
-	labels, annotations := maps.Clone(s.deployment.Labels), maps.Clone(s.deployment.Annotations)
-	available := uint64(0)
+	d := s.deployment
+	labels, annotations := maps.Clone(d.Labels), maps.Clone(d.Annotations)
+	status := types.FunctionStatus{
+		Name: d.Name, Namespace: Namespace, Image: d.Image, EnvProcess: d.Process, EnvVars: d.Env, Secrets: d.Secrets,
+		Labels: &labels, Annotations: &annotations, Constraints: d.Constraints, Limits: d.Limits, Requests: d.Requests,
+		ReadOnlyRootFilesystem: d.ReadOnly, InvocationCount: float64(s.invocations()), CreatedAt: d.Created,
+	}
+	if s.place.resting() {
+		return status
+	}
+	status.Replicas = 1
 	if s.place.available() {
-		available = 1
+		status.AvailableReplicas = 1
 	}
-	return types.FunctionStatus{
-		Name: s.deployment.Name, Namespace: Namespace, Image: s.deployment.Image,
-		EnvVars: s.deployment.Env, Secrets: s.deployment.Secrets, Labels: &labels, Annotations: &annotations,
-		InvocationCount: float64(s.calls.Load()), Replicas: 1, AvailableReplicas: available, CreatedAt: s.created,
-	}
+	return status
 }
 
 // registry holds the deployed functions. It is safe for concurrent use.
@@ -89,7 +98,23 @@ func (r *registry) find(name string) (*service, error) {
 	if s := r.services[strings.TrimSuffix(name, "."+Namespace)]; s != nil {
 		return s, nil
 	}
-	return nil, fault.New(fault.NotFound, "no function is deployed as %.100q", name).Try("faas-cli list")
+	return nil, unknown(name)
+}
+
+func unknown(name string) error {
+	return fault.New(fault.NotFound, "no function is deployed as %.100q", name).Try("faas-cli list")
+}
+
+// remove takes the service of a name out, and returns it.
+func (r *registry) remove(name string) *service {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.services[name]
+	if s != nil {
+		delete(r.services, name)
+		r.order = slices.DeleteFunc(r.order, func(n string) bool { return n == name })
+	}
+	return s
 }
 
 // list returns the services in the order they were first deployed.

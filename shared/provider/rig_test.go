@@ -27,10 +27,18 @@ import (
 	"github.com/hearthfaas/hearth/shared/provider"
 )
 
-// TestMain is also the program that the tests run as processes: `provider.test fn NAME`.
+// TestMain is also the program that the tests run as processes: `provider.test fn NAME`, and the program
+// behind an image that is not ours, which serves the function in $role. `provider.test provider DATA` is a
+// provider to be killed.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "fn" {
 		serveChild(os.Args[2])
+	}
+	if len(os.Args) == 1 && os.Getenv("HEARTH_LISTEN") != "" {
+		serveChild(os.Getenv("role"))
+	}
+	if len(os.Args) == 3 && os.Args[1] == "provider" {
+		serveProvider(os.Args[2])
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -59,6 +67,7 @@ func functions() []fn.Function {
 		{Name: "stream", Streams: true, New: newStream},
 		{Name: "socket", Streams: true, New: constant(http.HandlerFunc(echoSocket))},
 		{Name: "block", New: newBlock},
+		{Name: "held", Streams: true, New: newBlock}, // a process that cuts its calls as soon as it is asked to end
 		handler("crash", func(http.ResponseWriter, *http.Request) { os.Exit(3) }),
 		handler("panic", func(http.ResponseWriter, *http.Request) { panic("on purpose") }),
 		handler("abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
@@ -94,12 +103,12 @@ func sink(w http.ResponseWriter, r *http.Request) {
 	w.Write(body)
 }
 
-// newStream makes a function whose GET streams an event per POST /next until its client leaves, which
+// newStream makes a function whose / streams an event per POST /next until its client leaves, which
 // POST /ended waits for.
 func newStream(context.Context, *fn.Env) (http.Handler, error) {
 	next, ended := make(chan struct{}), make(chan struct{}, 1)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", r.Header.Get("Accept"))
 		http.NewResponseController(w).Flush()
 		for n := 1; ; n++ {

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/fn"
 )
 
 // The two ways to call a function.
@@ -37,18 +39,38 @@ func (p *Provider) serve(w http.ResponseWriter, r *http.Request) {
 		p.serveCall(w, inner, name)
 		return
 	}
+	start, out := p.env.Now(), &answer{ResponseWriter: w}
+	path := asyncPath
 	if name, inner, found := splitCall(r, asyncPrefix); found {
-		p.serveAsync(w, inner, name)
-		return
+		p.serveAsync(out, inner, name)
+	} else {
+		p.mux.ServeHTTP(out, r)
+		path = routeOf(r)
 	}
-	p.mux.ServeHTTP(w, r)
+	p.metrics.request(r.Method, path, out.code(), p.env.Now().Sub(start))
+}
+
+// asyncPath stands for all async calls in metrics.
+const asyncPath = "/async-function"
+
+// routeOf returns the path of the route that served a request, without the values in it.
+func routeOf(r *http.Request) string {
+	_, path, found := strings.Cut(r.Pattern, " ")
+	switch {
+	case found:
+		return path
+	case r.Pattern != "":
+		return r.Pattern
+	default:
+		return "none"
+	}
 }
 
 // serveCall runs a call of a function from outside.
 func (p *Provider) serveCall(w http.ResponseWriter, r *http.Request, name string) {
 	s, err := p.registry.find(name)
 	if err != nil {
-		fault.Write(w, err)
+		refuse(w, err)
 		return
 	}
 	if r.Method == http.MethodConnect || r.Method == http.MethodTrace {
@@ -56,16 +78,34 @@ func (p *Provider) serveCall(w http.ResponseWriter, r *http.Request, name string
 		return
 	}
 	s.stamp(r.Header)
-	w.Header().Set("X-Call-Id", r.Header.Get("X-Call-Id"))
-	connection := http.NewResponseController(w)
-	// Without full duplex, an answer that begins before the request's body is read breaks the call
-	// (golang/go#40747). HTTP/2 needs and has no such switch.
-	_ = connection.EnableFullDuplex()
-	if !s.function.Streams {
-		// The function's own deadline does not interrupt the reading of a body that never comes.
-		_ = connection.SetReadDeadline(time.Now().Add(timeoutOf(s.function)))
+	answerStamp(w.Header(), r.Header)
+	if r.Body != http.NoBody && !s.function.Streams {
+		r.Body = hurried(http.NewResponseController(w), r.Body, timeoutOf(s.function)+answerMargin)
 	}
+	r, settle := fn.Duplex(w, r)
 	s.serve(w, r)
+	settle()
+}
+
+// hurried returns a body that must come within limit: a function's own deadline does not interrupt the reading
+// of one that never comes. When it has come the connection has no deadline any more, for one that expires
+// ends this call and all later ones on the connection.
+func hurried(connection *http.ResponseController, body io.ReadCloser, limit time.Duration) io.ReadCloser {
+	_ = connection.SetReadDeadline(time.Now().Add(limit)) // writers inside have none
+	return &hurriedBody{body, connection}
+}
+
+type hurriedBody struct {
+	io.ReadCloser
+	connection *http.ResponseController
+}
+
+func (b *hurriedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		_ = b.connection.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }
 
 // splitCall takes prefix and the function's name off a request's path: /function/NAME/rest becomes NAME and

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -11,6 +12,9 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/hearthfaas/hearth/shared/fault"
 )
@@ -32,6 +36,12 @@ const maxBatch = 512
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// maxSpool is how many bytes of calls may wait.
+const maxSpool = 1 << 30
+
+// minDisk is how many bytes adds leave free on the disk.
+const minDisk = 128 << 20
+
 // spool keeps async calls on disk until they are done. An add returns when its record is synced; adds that
 // come together share the sync. A done record is not synced: losing it costs one more call.
 type spool struct {
@@ -48,6 +58,8 @@ type spool struct {
 	size   int64
 	live   map[uint64][]byte
 	used   int64  // bytes of live
+	most   int64  // bytes that live may have
+	spare  uint64 // bytes that the disk must have left
 	last   uint64 // id
 	broken bool   // a write or sync failed
 }
@@ -58,11 +70,17 @@ type spooled struct {
 	payload []byte
 }
 
-// spoolOp is an add, which has an ack, or a done.
+// spoolOp is an add, a done, or both at once. With an ack it is synced.
 type spoolOp struct {
-	id      uint64
+	done    []uint64
+	add     bool
+	bounded bool // the add may be refused for want of room
 	payload []byte
 	ack     chan spoolAck
+
+	id  uint64 // of what was added
+	was []byte // the payload that was replaced
+	err error
 }
 
 type spoolAck struct {
@@ -73,7 +91,7 @@ type spoolAck struct {
 // openSpool opens the spool at path, or makes one, and returns what is not done yet, oldest first. A torn
 // end, which is what a crash leaves, is cut off.
 func openSpool(path string, log *slog.Logger) (*spool, []spooled, error) {
-	s := &spool{path: path, log: log, ops: make(chan spoolOp, maxBatch), closed: make(chan struct{}), live: map[uint64][]byte{}}
+	s := &spool{path: path, log: log, ops: make(chan spoolOp, maxBatch), closed: make(chan struct{}), live: map[uint64][]byte{}, most: maxSpool, spare: minDisk}
 	if err := s.read(); err != nil {
 		return nil, nil, fault.As(fault.Unavailable, err, "the async queue cannot be read").At(path)
 	}
@@ -147,21 +165,39 @@ func parseRecord(b []byte) (kind byte, id uint64, payload, rest []byte, ok bool)
 	return b[8], binary.LittleEndian.Uint64(b[9:]), b[recordHeader:end], b[end:], true
 }
 
-// add returns when payload is on disk.
+// add returns when payload is on disk. The error is Limited when too much waits there.
 func (s *spool) add(payload []byte) (uint64, error) {
 	if len(payload) > maxRecord {
 		return 0, fault.New(fault.TooLarge, "a queued call is over %d bytes", maxRecord)
 	}
-	ack := make(chan spoolAck, 1)
-	if !s.send(spoolOp{payload: payload, ack: ack}) {
+	return s.sync(spoolOp{add: true, bounded: true, payload: payload})
+}
+
+// replace puts payload in the place of id, and returns its own id when that is on disk.
+func (s *spool) replace(id uint64, payload []byte) (uint64, error) {
+	if len(payload) > maxRecord {
+		return 0, fault.New(fault.TooLarge, "a callback is over %d bytes", maxRecord)
+	}
+	return s.sync(spoolOp{add: true, payload: payload, done: []uint64{id}})
+}
+
+// forget returns when it is on disk that these are done.
+func (s *spool) forget(ids []uint64) error {
+	_, err := s.sync(spoolOp{done: ids})
+	return err
+}
+
+func (s *spool) sync(op spoolOp) (uint64, error) {
+	op.ack = make(chan spoolAck, 1)
+	if !s.send(op) {
 		return 0, fault.New(fault.Unavailable, "the async queue is closed")
 	}
-	got := <-ack
+	got := <-op.ack
 	return got.id, got.err
 }
 
 // done says that a call must not be made again.
-func (s *spool) done(id uint64) { s.send(spoolOp{id: id}) }
+func (s *spool) done(id uint64) { s.send(spoolOp{done: []uint64{id}}) }
 
 // send reports whether the writer gets op. A call that outlives the provider finds the spool closed.
 func (s *spool) send(op spoolOp) bool {
@@ -213,12 +249,8 @@ func (s *spool) commit(batch []spoolOp) {
 	var out []byte
 	sync := false
 	for n := range batch {
-		op, kind := &batch[n], byte(kindDone)
-		if op.ack != nil {
-			op.id, kind, sync = s.last+1, kindAdd, true
-		}
-		out = appendRecord(out, kind, op.id, op.payload)
-		s.apply(kind, op.id, op.payload)
+		out = s.record(out, &batch[n])
+		sync = sync || batch[n].ack != nil
 	}
 	err := s.persist(out, sync)
 	for _, op := range batch {
@@ -226,10 +258,59 @@ func (s *spool) commit(batch []spoolOp) {
 			continue
 		}
 		if err != nil {
-			s.apply(kindDone, op.id, nil) // refused, so it must not come back
+			s.revoke(op)
 		}
-		op.ack <- spoolAck{op.id, err}
+		op.ack <- spoolAck{op.id, cmp.Or(op.err, err)}
 	}
+}
+
+// record appends the records of op to out, and applies them. What takes the place of something comes before
+// the end of that: a crash between them leaves both rather than neither.
+func (s *spool) record(out []byte, op *spoolOp) []byte {
+	if op.bounded {
+		if op.err = s.room(len(op.payload)); op.err != nil {
+			return out
+		}
+	}
+	if op.add {
+		op.id = s.last + 1
+		out = appendRecord(out, kindAdd, op.id, op.payload)
+		s.apply(kindAdd, op.id, op.payload)
+	}
+	for _, id := range op.done {
+		op.was = s.live[id]
+		out = appendRecord(out, kindDone, id, nil)
+		s.apply(kindDone, id, nil)
+	}
+	return out
+}
+
+// revoke takes back what record applied, for a write that failed: what was refused must not come back, and what
+// it should have replaced must stay.
+func (s *spool) revoke(op spoolOp) {
+	if !op.add || op.id == 0 {
+		return
+	}
+	s.apply(kindDone, op.id, nil)
+	if op.was != nil {
+		s.apply(kindAdd, op.done[0], op.was)
+	}
+}
+
+// room refuses an add that would make the file too large, or take the disk's last bytes: what else is on it,
+// such as the store's log, needs them more.
+func (s *spool) room(n int) error {
+	if s.used+int64(n) > s.most {
+		return fault.New(fault.Limited, "async calls of %d bytes wait already", s.used).In(time.Second)
+	}
+	var disk unix.Statfs_t
+	if unix.Statfs(filepath.Dir(s.path), &disk) != nil {
+		return nil // the write will say what is wrong
+	}
+	if free := disk.Bavail * uint64(disk.Bsize); free < s.spare {
+		return fault.New(fault.Unavailable, "the disk of the async queue has %d bytes left", free).Try("make room on the disk of HEARTH_DATA")
+	}
+	return nil
 }
 
 // persist writes records. After a write or sync that failed, nobody knows what is in the file: it is
@@ -279,7 +360,7 @@ func (s *spool) compact() error {
 	if err != nil {
 		return err
 	}
-	if err := s.replace(next, out); err != nil {
+	if err := s.install(next, out); err != nil {
 		return errors.Join(err, next.Close())
 	}
 	if s.file != nil {
@@ -289,8 +370,8 @@ func (s *spool) compact() error {
 	return nil
 }
 
-// replace makes next, with these records, the spool's file, durably.
-func (s *spool) replace(next *os.File, records []byte) error {
+// install makes next, with these records, the spool's file, durably.
+func (s *spool) install(next *os.File, records []byte) error {
 	if _, err := next.Write(records); err != nil {
 		return err
 	}

@@ -245,3 +245,73 @@ func BenchmarkSpoolAdd(b *testing.B) {
 		})
 	}
 }
+
+// TestSpoolIsBounded fills the spool, and then the disk as far as adds may.
+func TestSpoolIsBounded(t *testing.T) {
+	s, _ := open(t, filepath.Join(t.TempDir(), "spool"))
+	defer s.close()
+	s.most = 1000
+	first, err := s.add(make([]byte, 600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.add(make([]byte, 600)); !fault.Is(err, fault.Limited) {
+		t.Errorf("an add beyond the bound gave %v", err)
+	}
+	if _, err := s.replace(first, make([]byte, 1200)); err != nil {
+		t.Errorf("an outcome was refused: %v", err)
+	}
+	s.most, s.spare = maxSpool, 1<<62
+	if _, err := s.add(nil); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("an add to a full disk gave %v", err)
+	}
+	s.spare = minDisk
+	if _, err := s.add(nil); err != nil {
+		t.Errorf("an add after that gave %v", err)
+	}
+}
+
+// What is replaced is there before or after, and what is forgotten does not come back.
+func TestSpoolReplaces(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool")
+	s, _ := open(t, path)
+	var ids []uint64
+	for _, text := range []string{"a", "b", "c"} {
+		id, err := s.add([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	if _, err := s.replace(ids[0], []byte("A")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.forget(ids[1:2]); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(path+".new", 0o700); err != nil { // so that rewriting fails too
+		t.Fatal(err)
+	}
+	s.file.Close()
+	if _, err := s.replace(ids[2], []byte("C")); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("a replacement without a file gave %v", err)
+	}
+	if err := os.Remove(path + ".new"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.add([]byte("d")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+	s, waiting := open(t, path)
+	defer s.close()
+	var got []string
+	for _, w := range waiting {
+		got = append(got, string(w.payload))
+	}
+	if slices.Sort(got); !slices.Equal(got, []string{"A", "c", "d"}) {
+		t.Errorf("came back: %q", got)
+	}
+}
