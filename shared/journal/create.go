@@ -123,17 +123,8 @@ func place(err error, prefix string) error {
 
 // factOf freezes what the plugin says of the step's operation.
 func factOf(m manifest.Manifest, s flow.Step, lang string) flow.Fact {
-	effect, undo := m.Effect, m.Undo
-	if len(m.Ops) > 0 {
-		var p struct {
-			Op string `json:"op"`
-		}
-		_ = json.Unmarshal(s.Params, &p) // no op: the plugin's own effect stands
-		if op, ok := m.Ops[p.Op]; ok {
-			effect, undo = op.Effect, op.Undo
-		}
-	}
-	fact := flow.Fact{Title: m.Title.In(lang), Effect: string(effect), Undo: undo, UndoFor: m.Limits.Undo, Labels: m.Labels}
+	op := m.EffectOf(s.Params)
+	fact := flow.Fact{Title: m.Title.In(lang), Effect: string(op.Effect), Undo: op.Undo, UndoFor: m.Limits.Undo, Labels: m.Labels}
 	if fact.Undo && fact.UndoFor == 0 {
 		fact.UndoFor = DefaultUndo
 	}
@@ -221,6 +212,8 @@ func controlValues(m manifest.Manifest, s flow.Step) []string {
 			values = append(values, one)
 		case json.Unmarshal(raw, &many) == nil:
 			values = append(values, many...)
+		default:
+			values = append(values, string(raw))
 		}
 	}
 	return values

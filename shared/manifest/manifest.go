@@ -28,6 +28,7 @@ type Manifest struct {
 	Params  json.RawMessage `json:"params"`           // JSON Schema, draft 2020-12, additionalProperties false
 	Result  json.RawMessage `json:"result"`           // JSON Schema
 	Ops     map[string]Op   `json:"ops,omitempty"`    // effects by the value of the parameter "op", where they differ
+	Cases   []Case          `json:"cases,omitempty"`  // effects by other parameters, where they differ: the first that fits counts
 	Grants  Grants          `json:"grants"`           // what the sandbox lets it reach
 	Limits  Limits          `json:"limits"`           //
 	Labels  []string        `json:"labels,omitempty"` // taint put on its results, such as "external"
@@ -92,6 +93,10 @@ type Slot struct {
 
 // Annotation is the function annotation that carries a manifest: a deployed function with it is a plugin.
 const Annotation = "dev.hearth.manifest"
+
+// GroupAnnotation and the name of a plugin in its group is the annotation of that plugin, where several are
+// deployed as one function.
+const GroupAnnotation = Annotation + "."
 
 // File marks a parameter of the schema as a workspace path: `"x-file": "read"` or `"write"`.
 const File = "x-file"

@@ -37,6 +37,7 @@ type Spec struct {
 	Summary string          // one English sentence for planners
 	Effect  manifest.Effect // of the whole plugin; with Ops, the one that counts for an operation not in it
 	Ops     map[string]manifest.Op
+	Cases   []manifest.Case // effects by other parameters than op; Effect counts for a call that fits none
 	Grants  manifest.Grants
 	Limits  manifest.Limits // zero values take the defaults above
 	Labels  []string        // taint put on the results
@@ -127,7 +128,7 @@ func Name(id string) string { return "plugin-" + strings.ReplaceAll(id, "_", "-"
 func (d *definition) describe(spec Spec) {
 	d.manifest = manifest.Manifest{
 		ID: spec.ID, Title: spec.Title, Summary: spec.Summary, Effect: spec.Effect, Undo: d.undo != nil,
-		Ops: spec.Ops, Grants: spec.Grants, Limits: limits(spec), Labels: spec.Labels, Control: spec.Control,
+		Ops: spec.Ops, Cases: spec.Cases, Grants: spec.Grants, Limits: limits(spec), Labels: spec.Labels, Control: spec.Control,
 		Intent: spec.Intent, Version: spec.Version,
 	}
 	if d.err == nil {
@@ -182,6 +183,11 @@ func limits(spec Spec) manifest.Limits {
 func has(spec Spec, effect manifest.Effect) bool {
 	for _, op := range spec.Ops {
 		if op.Effect == effect {
+			return true
+		}
+	}
+	for _, c := range spec.Cases {
+		if c.Effect == effect {
 			return true
 		}
 	}

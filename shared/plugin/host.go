@@ -224,25 +224,12 @@ func (h *host) encode(out any) (json.RawMessage, error) {
 // that the engine takes the step back instead of believing that it had no effect. A plugin that reaches no
 // host and no workspace can have no effect but the files it publishes.
 func (h *host) after(c *Call, published []Artifact, err error) error {
-	effect, grants := h.effect(c.request.Params), h.manifest.Grants
+	effect, grants := h.manifest.EffectOf(c.request.Params).Effect, h.manifest.Grants
 	confined := effect != manifest.Irreversible && len(grants.Hosts) == 0 && grants.Files != FilesWorkspace
 	if c.DryRun || effect == manifest.Read || (confined && len(published) == 0 && !fault.InDoubt(err)) {
 		return err
 	}
 	return fault.As(fault.Unknown, err, "%s, after the step took effect", fault.Text(err))
-}
-
-// effect returns the effect of a call: that of its operation, else the plugin's.
-func (h *host) effect(params json.RawMessage) manifest.Effect {
-	var selected struct {
-		Op string `json:"op"`
-	}
-	if len(h.manifest.Ops) > 0 && json.Unmarshal(params, &selected) == nil {
-		if op, found := h.manifest.Ops[selected.Op]; found {
-			return op.Effect
-		}
-	}
-	return h.manifest.Effect
 }
 
 // files returns the workspace paths in parameters that have passed the schema.

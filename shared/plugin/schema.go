@@ -140,6 +140,9 @@ func sane(m *manifest.Manifest) error {
 		return fault.New(fault.Internal, "want lower-case words joined by _, such as database_query").At("ID")
 	}
 	effects := []manifest.Op{{Effect: m.Effect, Undo: m.Undo && len(m.Ops) == 0}}
+	for _, c := range m.Cases {
+		effects = append(effects, c.Op)
+	}
 	for _, name := range slices.Sorted(maps.Keys(m.Ops)) {
 		effects = append(effects, m.Ops[name])
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hearthfaas/hearth/shared/database"
+	"github.com/hearthfaas/hearth/shared/database/sqltext"
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/manifest"
 	"github.com/hearthfaas/hearth/shared/plugin"
@@ -17,7 +19,6 @@ import (
 const (
 	defaultRows = 1000
 	largestRows = 10000
-	queryTime   = 25 * time.Second // under the call's own limit, so that there is time to say so
 )
 
 // In are the parameters.
@@ -70,23 +71,23 @@ func query(c *plugin.Call, in In) (Out, error) {
 	if maxRows < 1 || maxRows > largestRows {
 		return Out{}, fault.New(fault.Invalid, "want 1 to %d, not %d", largestRows, in.MaxRows).At("params.max_rows")
 	}
-	list, err := values(in.Params)
+	list, err := sqltext.Values(in.Params)
 	if err != nil {
 		return Out{}, err
 	}
-	now, err := moment(c.Now, c.Zone, c.Date)
+	now, err := sqltext.Moment(c.Now, c.Zone, c.Date)
 	if err != nil {
 		return Out{}, err
 	}
-	src, err := source(in.DataSource, c.Setting)
+	src, err := database.Find(in.DataSource, c.Setting)
 	if err != nil {
 		return Out{}, err
 	}
-	ctx, cancel := context.WithTimeout(c, queryTime)
+	ctx, cancel := context.WithTimeout(c, database.Patience)
 	defer cancel()
-	out, err := src.read(ctx, request{sql: in.SQL, params: list, maxRows: maxRows, now: now})
+	out, err := read(ctx, src, request{sql: in.SQL, params: list, maxRows: maxRows, now: now})
 	if ctx.Err() != nil {
-		return Out{}, fault.As(fault.Timeout, err, "the query took over %s", queryTime).Try("narrow it with WHERE or LIMIT")
+		return Out{}, fault.As(fault.Timeout, err, "the query took over %s", database.Patience).Try("narrow it with WHERE or LIMIT")
 	}
 	if err != nil {
 		return Out{}, err

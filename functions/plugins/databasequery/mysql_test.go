@@ -12,20 +12,17 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/hearthfaas/hearth/shared/database"
+	"github.com/hearthfaas/hearth/shared/database/databasetest"
 	"github.com/hearthfaas/hearth/shared/fault"
 )
 
 func TestMySQL(t *testing.T) {
-	address, err := url.Parse(startMySQL(t))
+	address, err := url.Parse(databasetest.MySQL(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	src := mysqlSource{setting: "DATABASE_URL", url: address}
-	config, err := src.config()
-	if err != nil {
-		t.Fatal(err)
-	}
-	connector, err := mysql.NewConnector(config)
+	connector, err := mysql.NewConnector(&mysql.Config{User: "root", Net: "tcp", Addr: address.Host, DBName: "mysql", AllowNativePasswords: true, Loc: time.UTC})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,23 +43,23 @@ func TestMySQL(t *testing.T) {
 			t.Fatalf("%s: %v", statement, err)
 		}
 	}
-	src.url = address.ResolveReference(&url.URL{Path: "/shop"})
-	src.url.User = address.User
+	address.Path = "/shop"
+	src := source(t, address.String())
 	t.Run("values", func(t *testing.T) { mysqlValues(t, src) })
 	t.Run("clock", func(t *testing.T) { mysqlClock(t, src) })
 	t.Run("read only", func(t *testing.T) { mysqlReadOnly(t, src, db) })
-	t.Run("errors", func(t *testing.T) { mysqlErrors(t, src) })
+	t.Run("errors", func(t *testing.T) { mysqlErrors(t, src, address.Host) })
 	t.Run("limits", func(t *testing.T) { mysqlLimits(t, src) })
 }
 
-func mysqlValues(t *testing.T, src reader) {
+func mysqlValues(t *testing.T, src database.Source) {
 	want := [][]any{{"18446744073709551615", "2026-11-22", "2026-11-22T00:10:00", "2026-11-22T00:10:00", "99999999999999.99", "=1+1", "AP8=", int64(0), nil}}
 	// With and without values, the driver uses two protocols.
 	for _, r := range []request{
 		atHalfPastMidnight(t, "SELECT * FROM sales WHERE date=CURRENT_DATE"),
 		atHalfPastMidnight(t, "SELECT * FROM sales WHERE date=CURRENT_DATE AND note LIKE $2 AND $1 = 1 AND $2 <> ''", int64(1), "=%"),
 	} {
-		out, err := src.read(t.Context(), r)
+		out, err := read(t.Context(), src, r)
 		if err != nil || !reflect.DeepEqual(out.Rows, want) {
 			t.Errorf("%s: %#v %v", r.sql, out.Rows, err)
 		}
@@ -71,7 +68,7 @@ func mysqlValues(t *testing.T, src reader) {
 		atHalfPastMidnight(t, "SELECT id, amount, f FROM sales WHERE id = 1"),
 		atHalfPastMidnight(t, "SELECT id, amount, f FROM sales WHERE id = ?", int64(1)),
 	} {
-		out, err := src.read(t.Context(), r)
+		out, err := read(t.Context(), src, r)
 		raw, marshalErr := json.Marshal(out.Rows)
 		if err != nil || marshalErr != nil || string(raw) != "[[1,10.50,0.1]]" {
 			t.Errorf("%s: %s %v", r.sql, raw, err)
@@ -79,7 +76,7 @@ func mysqlValues(t *testing.T, src reader) {
 	}
 }
 
-func mysqlClock(t *testing.T, src reader) {
+func mysqlClock(t *testing.T, src database.Source) {
 	for query, want := range map[string]any{
 		"SELECT CURRENT_DATE": "2026-11-22",
 		"SELECT NOW()":        "2026-11-22T00:30:00",
@@ -88,19 +85,19 @@ func mysqlClock(t *testing.T, src reader) {
 		"SELECT count(*) FROM today":                  int64(1),
 		"SELECT UTC_TIMESTAMP()":                      "2026-11-21T16:30:00",
 	} {
-		out, err := src.read(t.Context(), atHalfPastMidnight(t, query))
+		out, err := read(t.Context(), src, atHalfPastMidnight(t, query))
 		if err != nil || len(out.Rows) != 1 || out.Rows[0][0] != want {
 			t.Errorf("%s: %v %v, want %v", query, out.Rows, err, want)
 		}
 	}
 }
 
-func mysqlReadOnly(t *testing.T, src reader, db *sql.DB) {
+func mysqlReadOnly(t *testing.T, src database.Source, db *sql.DB) {
 	for _, query := range []string{
 		"DELETE FROM sales", "SELECT * FROM sales INTO OUTFILE '/tmp/hearth-sales'",
 		"SELECT sneaky()", "ANALYZE FORMAT=JSON DELETE FROM sales",
 	} {
-		_, err := src.read(t.Context(), atHalfPastMidnight(t, query))
+		_, err := read(t.Context(), src, atHalfPastMidnight(t, query))
 		if !fault.Is(err, fault.Forbidden) {
 			t.Errorf("%s: %v (%s)", query, err, fault.KindOf(err))
 		}
@@ -111,40 +108,36 @@ func mysqlReadOnly(t *testing.T, src reader, db *sql.DB) {
 	}
 }
 
-func mysqlErrors(t *testing.T, src mysqlSource) {
-	_, err := src.read(t.Context(), atHalfPastMidnight(t, "SELECT *\nFORM sales WHERE 1"))
+func mysqlErrors(t *testing.T, src database.Source, host string) {
+	_, err := read(t.Context(), src, atHalfPastMidnight(t, "SELECT *\nFORM sales WHERE 1"))
 	if !fault.Is(err, fault.Invalid) || !strings.HasPrefix(fault.Text(err), "params.sql, line 2, column 1: ") {
 		t.Errorf("%v", fault.Text(err))
 	}
-	clerk := src
-	clerk.url = &url.URL{Scheme: "mysql", Host: src.url.Host, Path: "/shop", User: url.User("clerk")}
-	if _, err := clerk.read(t.Context(), atHalfPastMidnight(t, "SELECT * FROM today")); !fault.Is(err, fault.Forbidden) {
-		t.Errorf("a view of somebody else: %v", err)
-	}
-	clerk.url = &url.URL{Scheme: "mysql", Host: src.url.Host, Path: "/shop", User: url.UserPassword("clerk", "hunter2")}
-	if _, err := clerk.read(t.Context(), atHalfPastMidnight(t, "SELECT 1")); !fault.Is(err, fault.Unauthorized) {
-		t.Errorf("a wrong password: %v (%s)", err, fault.KindOf(err))
-	}
-	clerk.url = &url.URL{Scheme: "mysql", Host: "127.0.0.1:1", RawQuery: "multiStatements=true"}
-	if _, err := clerk.read(t.Context(), atHalfPastMidnight(t, "SELECT 1")); !fault.Is(err, fault.Invalid) {
-		t.Errorf("an option of the driver: %v", err)
-	}
-	clerk.url.RawQuery = ""
-	if _, err := clerk.read(t.Context(), atHalfPastMidnight(t, "SELECT 1")); !fault.Is(err, fault.Unavailable) {
-		t.Errorf("no server: %v", err)
+	for _, c := range []struct {
+		address, sql string
+		kind         fault.Kind
+	}{
+		{"mysql://clerk@" + host + "/shop", "SELECT * FROM today", fault.Forbidden}, // a view of somebody else
+		{"mysql://clerk:hunter2@" + host + "/shop", "SELECT 1", fault.Unauthorized},
+		{"mysql://127.0.0.1:1/?multiStatements=true", "SELECT 1", fault.Invalid}, // an option of the driver
+		{"mysql://127.0.0.1:1/", "SELECT 1", fault.Unavailable},
+	} {
+		if _, err := read(t.Context(), source(t, c.address), atHalfPastMidnight(t, c.sql)); !fault.Is(err, c.kind) {
+			t.Errorf("%s at %s: %v (%s)", c.sql, c.address, err, fault.KindOf(err))
+		}
 	}
 }
 
-func mysqlLimits(t *testing.T, src reader) {
+func mysqlLimits(t *testing.T, src database.Source) {
 	r := atHalfPastMidnight(t, "SELECT seq FROM seq_1_to_1000000")
 	r.maxRows = 50
-	out, err := src.read(t.Context(), r)
+	out, err := read(t.Context(), src, r)
 	if err != nil || out.RowCount != 50 || !out.Truncated {
 		t.Fatalf("%d rows, truncated %v, %v", out.RowCount, out.Truncated, err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := src.read(ctx, atHalfPastMidnight(t, "SELECT count(*) FROM seq_1_to_1000000 a, seq_1_to_1000000 b")); err == nil {
+	if _, err := read(ctx, src, atHalfPastMidnight(t, "SELECT count(*) FROM seq_1_to_1000000 a, seq_1_to_1000000 b")); err == nil {
 		t.Fatal("an endless query ended")
 	}
 }

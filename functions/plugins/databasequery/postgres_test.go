@@ -10,11 +10,13 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/hearthfaas/hearth/shared/database"
+	"github.com/hearthfaas/hearth/shared/database/databasetest"
 	"github.com/hearthfaas/hearth/shared/fault"
 )
 
 func TestPostgres(t *testing.T) {
-	address := startPostgres(t)
+	address := databasetest.Postgres(t)
 	conn, err := pgconn.Connect(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
@@ -28,16 +30,16 @@ func TestPostgres(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src := postgresSource{setting: "DATABASE_URL", url: address}
+	src := source(t, address)
 	t.Run("values", func(t *testing.T) { postgresValues(t, src) })
 	t.Run("clock", func(t *testing.T) { postgresClock(t, src) })
 	t.Run("read only", func(t *testing.T) { postgresReadOnly(t, src, conn) })
-	t.Run("errors", func(t *testing.T) { postgresErrors(t, src) })
+	t.Run("errors", func(t *testing.T) { postgresErrors(t, src, address) })
 	t.Run("limits", func(t *testing.T) { postgresLimits(t, src) })
 }
 
-func postgresValues(t *testing.T, src reader) {
-	out, err := src.read(t.Context(), atHalfPastMidnight(t, "SELECT *, $2::int + 1 AS more, id FROM sales WHERE date=CURRENT_DATE AND note LIKE $1", "=%", int64(41)))
+func postgresValues(t *testing.T, src database.Source) {
+	out, err := read(t.Context(), src, atHalfPastMidnight(t, "SELECT *, $2::int + 1 AS more, id FROM sales WHERE date=CURRENT_DATE AND note LIKE $1", "=%", int64(41)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,13 +54,13 @@ func postgresValues(t *testing.T, src reader) {
 	if !reflect.DeepEqual(out, want) {
 		t.Fatalf("%#v", out)
 	}
-	out, err = src.read(t.Context(), atHalfPastMidnight(t, "SELECT id, amount, j FROM sales WHERE id = ? AND j ?& array['k'] AND ok", int64(1)))
+	out, err = read(t.Context(), src, atHalfPastMidnight(t, "SELECT id, amount, j FROM sales WHERE id = ? AND j ?& array['k'] AND ok", int64(1)))
 	if err != nil || !reflect.DeepEqual(out.Rows, [][]any{{json.Number("1"), json.Number("10.50"), `{"k": 1}`}}) {
 		t.Fatalf("%v %v", out.Rows, err)
 	}
 }
 
-func postgresClock(t *testing.T, src reader) {
+func postgresClock(t *testing.T, src database.Source) {
 	for query, want := range map[string]any{
 		"SELECT CURRENT_DATE": "2026-11-22",
 		"SELECT now()":        "2026-11-22T00:30:00+08:00",
@@ -75,14 +77,14 @@ func postgresClock(t *testing.T, src reader) {
 		"SHOW transaction_read_only":                    "on",
 		"EXPLAIN (FORMAT TEXT, COSTS OFF) SELECT 1 + 1": "Result",
 	} {
-		out, err := src.read(t.Context(), atHalfPastMidnight(t, query))
+		out, err := read(t.Context(), src, atHalfPastMidnight(t, query))
 		if err != nil || len(out.Rows) == 0 || out.Rows[0][0] != want {
 			t.Errorf("%s: %v %v, want %v", query, out.Rows, err, want)
 		}
 	}
 }
 
-func postgresReadOnly(t *testing.T, src reader, conn *pgconn.PgConn) {
+func postgresReadOnly(t *testing.T, src database.Source, conn *pgconn.PgConn) {
 	for _, query := range []string{
 		"DELETE FROM sales",
 		"WITH gone AS (DELETE FROM sales RETURNING id) SELECT * FROM gone",
@@ -90,7 +92,7 @@ func postgresReadOnly(t *testing.T, src reader, conn *pgconn.PgConn) {
 		"SELECT set_config('transaction_read_only', 'off', true)",
 		"EXPLAIN ANALYZE DELETE FROM sales",
 	} {
-		_, err := src.read(t.Context(), atHalfPastMidnight(t, query))
+		_, err := read(t.Context(), src, atHalfPastMidnight(t, query))
 		if !fault.Is(err, fault.Forbidden) {
 			t.Errorf("%s: %v (%s)", query, err, fault.KindOf(err))
 		}
@@ -101,44 +103,48 @@ func postgresReadOnly(t *testing.T, src reader, conn *pgconn.PgConn) {
 	}
 }
 
-func postgresErrors(t *testing.T, src postgresSource) {
+func postgresErrors(t *testing.T, src database.Source, address string) {
 	for query, want := range map[string]string{
 		"SELECT CURRENT_DATE,\n  amont FROM sales": `params.sql, line 2, column 3: column "amont" does not exist`,
 		"SELECT '数量', FORM sales":                  `params.sql, line 1, column 14: column "form" does not exist`,
 		"SELECT 1/0":                               "params.sql: division by zero",
 	} {
-		_, err := src.read(t.Context(), atHalfPastMidnight(t, query))
+		_, err := read(t.Context(), src, atHalfPastMidnight(t, query))
 		if !fault.Is(err, fault.Invalid) || !strings.HasPrefix(fault.Text(err), want) {
 			t.Errorf("%q: %s", query, fault.Text(err))
 		}
 	}
-	clerk := postgresSource{setting: "DATABASE_URL", url: strings.Replace(src.url, "hearth@", "clerk@", 1)}
-	if _, err := clerk.read(t.Context(), atHalfPastMidnight(t, "SELECT * FROM secret")); !fault.Is(err, fault.Forbidden) {
+	clerk := source(t, strings.Replace(address, "hearth@", "clerk@", 1))
+	if _, err := read(t.Context(), clerk, atHalfPastMidnight(t, "SELECT * FROM secret")); !fault.Is(err, fault.Forbidden) {
 		t.Errorf("a table of somebody else: %v", err)
 	}
-	nowhere := postgresSource{setting: "DATABASE_URL", url: "postgres://u:hunter2@127.0.0.1:1/x?sslmode=disable"}
-	if _, err := nowhere.read(t.Context(), atHalfPastMidnight(t, "SELECT 1")); !fault.Is(err, fault.Unavailable) || strings.Contains(fault.Text(err), "hunter2") {
+	nowhere := source(t, "postgres://u:hunter2@127.0.0.1:1/x?sslmode=disable")
+	if _, err := read(t.Context(), nowhere, atHalfPastMidnight(t, "SELECT 1")); !fault.Is(err, fault.Unavailable) || strings.Contains(fault.Text(err), "hunter2") {
 		t.Errorf("no server: %v", err)
 	}
-	wrong := postgresSource{setting: "DATABASE_URL", url: "postgres://u:hunter2@127.0.0.1:port/x"}
-	if _, err := wrong.read(t.Context(), atHalfPastMidnight(t, "SELECT 1")); !fault.Is(err, fault.Invalid) || strings.Contains(err.Error(), "hunter2") {
+	_, err := database.Find("", func(string, string) string { return "postgres://u:hunter2@127.0.0.1:port/x" })
+	if !fault.Is(err, fault.Invalid) || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("a broken address: %v", err)
+	}
+	wrong := source(t, "postgres://u:hunter2@127.0.0.1/x?sslmode=nonsense")
+	if _, err := read(t.Context(), wrong, atHalfPastMidnight(t, "SELECT 1")); !fault.Is(err, fault.Invalid) || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a wrong option: %v", err)
 	}
 }
 
-func postgresLimits(t *testing.T, src reader) {
+func postgresLimits(t *testing.T, src database.Source) {
 	r := atHalfPastMidnight(t, "SELECT i, repeat('x', 100) FROM generate_series(1, 10000000) i")
 	r.maxRows = 50
-	out, err := src.read(t.Context(), r)
+	out, err := read(t.Context(), src, r)
 	if err != nil || out.RowCount != 50 || !out.Truncated {
 		t.Fatalf("%d rows, truncated %v, %v", out.RowCount, out.Truncated, err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := src.read(ctx, atHalfPastMidnight(t, "SELECT count(*) FROM generate_series(1, 10000000000) i")); err == nil {
+	if _, err := read(ctx, src, atHalfPastMidnight(t, "SELECT count(*) FROM generate_series(1, 10000000000) i")); err == nil {
 		t.Fatal("an endless query ended")
 	}
-	if _, err := src.read(t.Context(), atHalfPastMidnight(t, "SELECT repeat('x', 100000000)")); err == nil {
+	if _, err := read(t.Context(), src, atHalfPastMidnight(t, "SELECT repeat('x', 100000000)")); err == nil {
 		t.Fatal("a giant value came through")
 	}
 }

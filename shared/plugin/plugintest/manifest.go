@@ -51,6 +51,9 @@ func effects(t *testing.T, m *manifest.Manifest) {
 	for _, op := range m.Ops {
 		all = append(all, op.Effect)
 	}
+	for _, c := range m.Cases {
+		all = append(all, c.Effect)
+	}
 	if slices.Contains(all, manifest.Compensable) != m.Undo {
 		t.Errorf("the effects are %v, and undo is %v", all, m.Undo)
 	}

@@ -103,16 +103,7 @@ func (c Case) run(t *testing.T, f fn.Function) {
 
 // effect returns the effect of the case's operation.
 func (c Case) effect(f fn.Function) manifest.Op {
-	m := f.Manifest
-	var params struct {
-		Op string `json:"op"`
-	}
-	if err := json.Unmarshal([]byte(c.Params), &params); err == nil {
-		if op, found := m.Ops[params.Op]; found {
-			return op
-		}
-	}
-	return manifest.Op{Effect: m.Effect, Undo: m.Undo}
+	return f.Manifest.EffectOf(json.RawMessage(c.Params))
 }
 
 func (c Case) refused(t *testing.T, f fn.Function) {

@@ -61,16 +61,17 @@ func (r *Registry) All(ctx context.Context) ([]manifest.Manifest, error) {
 func (r *Registry) read(functions []gateway.Function) []manifest.Manifest {
 	var list []manifest.Manifest
 	for _, f := range functions {
-		text, ok := f.Annotations[manifest.Annotation]
-		if !ok {
-			continue
+		for name, text := range f.Annotations {
+			if name != manifest.Annotation && !strings.HasPrefix(name, manifest.GroupAnnotation) {
+				continue
+			}
+			var m manifest.Manifest
+			if err := json.Unmarshal([]byte(text), &m); err != nil || m.ID == "" {
+				r.log.Error("a plugin's manifest cannot be read", "function", f.Name, "annotation", name, "err", err)
+				continue
+			}
+			list = append(list, m)
 		}
-		var m manifest.Manifest
-		if err := json.Unmarshal([]byte(text), &m); err != nil || m.ID == "" {
-			r.log.Error("a plugin's manifest cannot be read", "function", f.Name, "err", err)
-			continue
-		}
-		list = append(list, m)
 	}
 	slices.SortFunc(list, func(a, b manifest.Manifest) int { return strings.Compare(a.ID, b.ID) })
 	return list

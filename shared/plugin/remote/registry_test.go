@@ -71,6 +71,17 @@ func TestRegistryFollowsTheGateway(t *testing.T) {
 	if _, err := r.Get(t.Context(), "c"); !fault.Is(err, fault.NotFound) || !strings.Contains(fault.Text(err), "a, b") {
 		t.Errorf("unknown: %v", err)
 	}
+	now, l.functions = now.Add(time.Hour), append(l.functions, gateway.Function{Name: "plugins", Annotations: map[string]string{
+		manifest.GroupAnnotation + "d": `{"id":"d"}`, manifest.GroupAnnotation + "c": `{"id":"c"}`, "other": `{"id":"no"}`,
+	}})
+	if all, err := r.All(t.Context()); err != nil || len(all) != 4 || all[2].ID != "c" || all[3].ID != "d" {
+		t.Errorf("with a group of plugins: %+v %v", all, err)
+	}
+	l.functions = l.functions[:len(l.functions)-1]
+	now = now.Add(time.Hour)
+	if all, err := r.All(t.Context()); err != nil || len(all) != 2 {
+		t.Errorf("without the group: %+v %v", all, err)
+	}
 	now, l.away = now.Add(time.Hour), true
 	if all, err := r.All(t.Context()); err != nil || len(all) != 2 {
 		t.Errorf("while the gateway is away: %+v %v", all, err)

@@ -1,4 +1,4 @@
-package databasequery
+package sqltext
 
 import (
 	"fmt"
@@ -8,45 +8,48 @@ import (
 	"github.com/hearthfaas/hearth/shared/fault"
 )
 
-// dialect is the SQL that a data source speaks.
-type dialect string
+// Dialect is the SQL that a data source speaks.
+type Dialect string
 
+// The dialects.
 const (
-	sqliteSQL   dialect = "sqlite"
-	postgresSQL dialect = "postgres"
-	mysqlSQL    dialect = "mysql"
+	SQLite   Dialect = "sqlite"
+	Postgres Dialect = "postgres"
+	MySQL    Dialect = "mysql"
 )
 
-type tokenKind int
+// Kind says what a token is.
+type Kind int
 
+// The kinds of tokens.
 const (
-	word   tokenKind = iota // a bare word
-	quoted                  // a quoted identifier
-	text                    // a string literal
-	number                  //
-	param                   // ?, ?1 or $1
-	symbol                  // one character of anything else
+	Word   Kind = iota // a bare word
+	Quoted             // a quoted identifier
+	Text               // a string literal
+	Number             //
+	Param              // ?, ?1 or $1
+	Symbol             // one character of anything else
 )
 
-// token is a piece of a statement. Comments and blanks are no tokens.
-type token struct {
-	kind  tokenKind
-	value string // words in lower case; identifiers and strings without their quotes
-	pos   int    // byte offset of its first character
-	end   int
+// Token is a piece of a statement. Comments and blanks are no tokens.
+type Token struct {
+	Kind  Kind
+	Value string // words in lower case; identifiers and strings without their quotes
+	Pos   int    // byte offset of its first character
+	End   int
 }
 
 // lexer cuts a statement into tokens as the server will. Where it cannot be sure to read like the server
 // it refuses, because a guard that reads differently is no guard.
 type lexer struct {
 	sql     string
-	dialect dialect
+	dialect Dialect
 	pos     int
-	tokens  []token
+	tokens  []Token
 }
 
 // lex returns the tokens of sql. Errors are Invalid with the place.
-func lex(sql string, d dialect) ([]token, error) {
+func lex(sql string, d Dialect) ([]Token, error) {
 	if i := strings.IndexByte(sql, 0); i >= 0 {
 		return nil, fault.New(fault.Invalid, "a NUL character").At(place(sql, i))
 	}
@@ -68,15 +71,15 @@ func (l *lexer) next() error {
 	case l.startsComment():
 		return l.comment()
 	case c == '\'':
-		return l.quote(text, '\'', l.dialect == mysqlSQL)
-	case c == '"' && l.dialect == mysqlSQL:
-		return l.quote(text, '"', true)
+		return l.quote(Text, '\'', l.dialect == MySQL)
+	case c == '"' && l.dialect == MySQL:
+		return l.quote(Text, '"', true)
 	case c == '"':
-		return l.quote(quoted, '"', false)
-	case c == '`' && l.dialect != postgresSQL:
-		return l.quote(quoted, '`', false)
-	case c == '[' && l.dialect == sqliteSQL:
-		return l.quote(quoted, ']', false)
+		return l.quote(Quoted, '"', false)
+	case c == '`' && l.dialect != Postgres:
+		return l.quote(Quoted, '`', false)
+	case c == '[' && l.dialect == SQLite:
+		return l.quote(Quoted, ']', false)
 	case c == '?' || c == '$':
 		return l.dollarOrParam()
 	case isDigit(c):
@@ -84,17 +87,17 @@ func (l *lexer) next() error {
 	case isWordPart(c):
 		return l.word()
 	default:
-		l.add(symbol, l.sql[l.pos:l.pos+1], l.pos+1)
+		l.add(Symbol, l.sql[l.pos:l.pos+1], l.pos+1)
 	}
 	return nil
 }
 
-func (l *lexer) add(kind tokenKind, value string, end int) {
-	l.tokens = append(l.tokens, token{kind: kind, value: value, pos: l.pos, end: end})
+func (l *lexer) add(kind Kind, value string, end int) {
+	l.tokens = append(l.tokens, Token{Kind: kind, Value: value, Pos: l.pos, End: end})
 	l.pos = end
 }
 
-func (l *lexer) run(kind tokenKind, in func(byte) bool) {
+func (l *lexer) run(kind Kind, in func(byte) bool) {
 	end := l.pos
 	for end < len(l.sql) && in(l.sql[end]) {
 		end++
@@ -105,7 +108,7 @@ func (l *lexer) run(kind tokenKind, in func(byte) bool) {
 // number reads a number. A quote right behind one would open a string by rules that differ from version to
 // version (PostgreSQL 14 reads 1e'…' as 1 and e'…').
 func (l *lexer) number() error {
-	l.run(number, func(c byte) bool { return isWordPart(c) || c == '.' })
+	l.run(Number, func(c byte) bool { return isWordPart(c) || c == '.' })
 	if l.pos < len(l.sql) && (l.sql[l.pos] == '\'' || l.sql[l.pos] == '"') {
 		return fault.New(fault.Invalid, "a blank is missing before the quote").At(place(l.sql, l.pos))
 	}
@@ -115,16 +118,16 @@ func (l *lexer) number() error {
 // word reads a bare word, or the string that a word such as PostgreSQL's E'…' opens.
 func (l *lexer) word() error {
 	start := l.pos
-	l.run(word, isWordPart)
-	if l.pos == len(l.sql) || l.dialect == sqliteSQL {
+	l.run(Word, isWordPart)
+	if l.pos == len(l.sql) || l.dialect == SQLite {
 		return nil
 	}
-	prefix, next := l.tokens[len(l.tokens)-1].value, l.sql[l.pos]
+	prefix, next := l.tokens[len(l.tokens)-1].Value, l.sql[l.pos]
 	switch {
-	case l.dialect == postgresSQL && prefix == "e" && next == '\'':
+	case l.dialect == Postgres && prefix == "e" && next == '\'':
 		l.tokens = l.tokens[:len(l.tokens)-1]
-		return l.quote(text, '\'', true)
-	case l.dialect == postgresSQL && prefix == "u" && next == '&':
+		return l.quote(Text, '\'', true)
+	case l.dialect == Postgres && prefix == "u" && next == '&':
 		// U&"\0070g_sleep" hides a name from anybody who does not decode it.
 		return fault.New(fault.Invalid, "U& literals are not taken; write the characters themselves").At(place(l.sql, start))
 	}
@@ -135,9 +138,9 @@ func (l *lexer) word() error {
 func (l *lexer) startsComment() bool {
 	rest := l.sql[l.pos:]
 	if strings.HasPrefix(rest, "--") {
-		return l.dialect != mysqlSQL || len(rest) == 2 || rest[2] <= ' '
+		return l.dialect != MySQL || len(rest) == 2 || rest[2] <= ' '
 	}
-	return strings.HasPrefix(rest, "/*") || l.dialect == mysqlSQL && rest[0] == '#'
+	return strings.HasPrefix(rest, "/*") || l.dialect == MySQL && rest[0] == '#'
 }
 
 func (l *lexer) comment() error {
@@ -150,10 +153,10 @@ func (l *lexer) comment() error {
 		l.pos += line
 		return nil
 	}
-	if l.dialect == mysqlSQL && (strings.HasPrefix(rest, "/*!") || strings.HasPrefix(rest, "/*M!")) {
+	if l.dialect == MySQL && (strings.HasPrefix(rest, "/*!") || strings.HasPrefix(rest, "/*M!")) {
 		return fault.New(fault.Forbidden, "comments that MySQL runs are not taken").At(place(l.sql, l.pos))
 	}
-	end := blockEnd(rest, l.dialect == postgresSQL)
+	end := blockEnd(rest, l.dialect == Postgres)
 	if end < 0 {
 		return fault.New(fault.Invalid, "the comment has no end").At(place(l.sql, l.pos))
 	}
@@ -180,7 +183,7 @@ func blockEnd(s string, nested bool) int {
 }
 
 // quote reads up to end; a doubled end stands for itself, and so does what follows a backslash if escapes.
-func (l *lexer) quote(kind tokenKind, end byte, escapes bool) error {
+func (l *lexer) quote(kind Kind, end byte, escapes bool) error {
 	var value strings.Builder
 	for i := l.pos + 1; i < len(l.sql); i++ {
 		c := l.sql[i]
@@ -208,13 +211,13 @@ func (l *lexer) dollarOrParam() error {
 		end++
 	}
 	if l.sql[l.pos] == '?' || end > l.pos+1 {
-		l.add(param, l.sql[l.pos:end], end)
+		l.add(Param, l.sql[l.pos:end], end)
 		return nil
 	}
 	for end < len(l.sql) && isWordPart(l.sql[end]) && l.sql[end] != '$' {
 		end++
 	}
-	if l.dialect != postgresSQL || end == len(l.sql) || l.sql[end] != '$' {
+	if l.dialect != Postgres || end == len(l.sql) || l.sql[end] != '$' {
 		return fault.New(fault.Invalid, "name parameters by number: $1").At(place(l.sql, l.pos))
 	}
 	tag := l.sql[l.pos : end+1]
@@ -222,7 +225,7 @@ func (l *lexer) dollarOrParam() error {
 	if length < 0 {
 		return fault.New(fault.Invalid, "the quote %s has no end", tag).At(place(l.sql, l.pos))
 	}
-	l.add(text, l.sql[end+1:end+1+length], end+1+length+len(tag))
+	l.add(Text, l.sql[end+1:end+1+length], end+1+length+len(tag))
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package databasequery
+package sqltext
 
 import (
 	"bytes"
@@ -13,9 +13,9 @@ import (
 // maxParams bounds the values of a statement; SQLite and PostgreSQL take no more than 32766 anyway.
 const maxParams = 1000
 
-// values decodes parameters into nil, bool, int64, float64 and string. A number that neither integer nor
+// Values decodes parameters into nil, bool, int64, float64 and string. A number that neither integer nor
 // float holds exactly stays a string, which every server reads as that number.
-func values(params []json.RawMessage) ([]any, error) {
+func Values(params []json.RawMessage) ([]any, error) {
 	if len(params) > maxParams {
 		return nil, fault.New(fault.TooLarge, "over %d values", maxParams).At("params.params")
 	}
@@ -43,21 +43,21 @@ func exact(n json.Number) any {
 	if i, err := n.Int64(); err == nil {
 		return i
 	}
-	if f, err := n.Float64(); err == nil && lossless(n.String()) {
+	if f, err := n.Float64(); err == nil && Lossless(n.String()) {
 		return f
 	}
 	return n.String()
 }
 
-// bind rewrites the places of the parameters into the form that the dialect's driver wants, and returns
+// Bind rewrites the places of the parameters into the form that the dialect's driver wants, and returns
 // the values in the order of that form. People may write ? or $1 for every data source.
-func (s *statement) bind(list []any) ([]any, error) {
+func (s *Statement) Bind(list []any) ([]any, error) {
 	var marks []int
 	numbered := 0
-	for i, t := range s.tokens {
-		if t.kind == param && !s.isOperator(i, len(list)) {
+	for i, t := range s.Tokens {
+		if t.Kind == Param && !s.isOperator(i, len(list)) {
 			marks = append(marks, i)
-			if len(t.value) > 1 {
+			if len(t.Value) > 1 {
 				numbered++
 			}
 		}
@@ -65,27 +65,29 @@ func (s *statement) bind(list []any) ([]any, error) {
 	if numbered > 0 && numbered < len(marks) {
 		return nil, fault.New(fault.Invalid, "use either ? or $1, not both").At("params.sql")
 	}
+	s.bound = map[int]any{}
 	ordered := make([]any, 0, len(marks))
 	used := make([]bool, len(list))
 	for n, i := range marks {
 		number := n + 1
-		if t := s.tokens[i]; len(t.value) > 1 {
-			number, _ = strconv.Atoi(t.value[1:]) // digits; one that overflows is out of range
+		if t := s.Tokens[i]; len(t.Value) > 1 {
+			number, _ = strconv.Atoi(t.Value[1:]) // digits; one that overflows is out of range
 		}
 		if number < 1 || number > len(list) {
 			return nil, fault.New(fault.Invalid, "there is no value number %d in params, which has %d", number, len(list)).
-				At(place(s.sql, s.tokens[i].pos))
+				At(s.At(i))
 		}
 		used[number-1] = true
 		ordered = append(ordered, list[number-1])
-		s.change(i, i, s.mark(number))
+		s.bound[s.Tokens[i].Pos] = list[number-1]
+		s.Change(i, i, s.Mark(number))
 	}
 	for i, u := range used {
 		if !u {
 			return nil, fault.New(fault.Invalid, "the statement does not use this value").At(fmt.Sprintf("params.params[%d]", i))
 		}
 	}
-	if s.dialect == mysqlSQL {
+	if s.Dialect == MySQL {
 		return ordered, nil
 	}
 	return list, nil
@@ -93,13 +95,13 @@ func (s *statement) bind(list []any) ([]any, error) {
 
 // isOperator reports whether token i is one of PostgreSQL's operators ?, ?| and ?& rather than a place for
 // a value.
-func (s *statement) isOperator(i, have int) bool {
-	if s.dialect != postgresSQL || s.tokens[i].value != "?" {
+func (s *Statement) isOperator(i, have int) bool {
+	if s.Dialect != Postgres || s.Tokens[i].Value != "?" {
 		return false
 	}
-	numbered := func(t token) bool { return t.kind == param && strings.HasPrefix(t.value, "$") }
-	next := i+1 < len(s.tokens) && s.tokens[i+1].pos == s.tokens[i].end && strings.Contains("|&", s.tokens[i+1].value)
-	for _, t := range s.tokens {
+	numbered := func(t Token) bool { return t.Kind == Param && strings.HasPrefix(t.Value, "$") }
+	next := i+1 < len(s.Tokens) && s.Tokens[i+1].Pos == s.Tokens[i].End && strings.Contains("|&", s.Tokens[i+1].Value)
+	for _, t := range s.Tokens {
 		if numbered(t) {
 			return true
 		}
@@ -107,13 +109,26 @@ func (s *statement) isOperator(i, have int) bool {
 	return next || have == 0
 }
 
-func (s *statement) mark(number int) string {
-	switch s.dialect {
-	case postgresSQL:
+// Mark is the place of the value with this number, counted from 1, as the dialect's driver wants it.
+func (s *Statement) Mark(number int) string {
+	switch s.Dialect {
+	case Postgres:
 		return fmt.Sprintf("$%d", number)
-	case sqliteSQL:
+	case SQLite:
 		return fmt.Sprintf("?%d", number)
 	default:
 		return "?"
 	}
+}
+
+// Lossless reports whether a float64 keeps the number: 15 significant digits always fit (IEEE 754 double), and
+// so do whole numbers up to 2^53.
+func Lossless(text string) bool {
+	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return i >= -1<<53 && i <= 1<<53
+	}
+	mantissa, _, _ := strings.Cut(strings.ToLower(text), "e")
+	digits := strings.TrimLeft(strings.NewReplacer("-", "", ".", "").Replace(mantissa), "0")
+	f, err := strconv.ParseFloat(text, 64)
+	return err == nil && len(digits) <= 15 && (f != 0 || digits == "")
 }

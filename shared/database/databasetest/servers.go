@@ -1,4 +1,5 @@
-package databasequery
+// Package databasetest runs the database servers that are installed here, for tests.
+package databasetest
 
 import (
 	"bufio"
@@ -16,8 +17,8 @@ import (
 // nobody is the user that a server runs as when the tests run as root, which PostgreSQL refuses to.
 const nobody = 65534
 
-// startPostgres runs a PostgreSQL server of its own and returns its address as its superuser.
-func startPostgres(t *testing.T) string {
+// Postgres runs a PostgreSQL server of its own and returns its address as its superuser.
+func Postgres(t *testing.T) string {
 	t.Helper()
 	bin := find(t, "initdb", "/usr/lib/postgresql/*/bin", "PostgreSQL: apt-get install postgresql")
 	dir := serverDir(t)
@@ -29,8 +30,8 @@ func startPostgres(t *testing.T) string {
 	return "postgres://hearth@127.0.0.1:" + port + "/postgres?sslmode=disable"
 }
 
-// startMySQL runs a MariaDB server of its own and returns its address as its superuser.
-func startMySQL(t *testing.T) string {
+// MySQL runs a MariaDB server of its own and returns its address as its superuser.
+func MySQL(t *testing.T) string {
 	t.Helper()
 	bin := find(t, "mariadbd", "/usr/sbin", "MariaDB: apt-get install mariadb-server")
 	install := find(t, "mariadb-install-db", "/usr/bin", "MariaDB: apt-get install mariadb-server")

@@ -1,4 +1,4 @@
-package databasequery
+package sqltext
 
 import (
 	"fmt"
@@ -8,9 +8,9 @@ import (
 	"github.com/hearthfaas/hearth/shared/fault"
 )
 
-// moment is the time that a query sees as now: the engine's, in the run's zone, kept within the run's day.
+// Moment is the time that a query sees as now: the engine's, in the run's zone, kept within the run's day.
 // A run that starts before midnight and gets here after it still asks about the day it was started for.
-func moment(now time.Time, zone *time.Location, date string) (time.Time, error) {
+func Moment(now time.Time, zone *time.Location, date string) (time.Time, error) {
 	now = now.In(zone).Truncate(time.Second)
 	if date == "" || now.Format(time.DateOnly) == date {
 		return now, nil
@@ -25,12 +25,24 @@ func moment(now time.Time, zone *time.Location, date string) (time.Time, error) 
 	return day.AddDate(0, 0, 1).Add(-time.Second), nil
 }
 
-// offset is a zone's distance from UTC at t, as +08:00.
-func offset(t time.Time) string { return t.Format("-07:00") }
+// Offset is a zone's distance from UTC at t, as +08:00.
+func Offset(t time.Time) string { return t.Format("-07:00") }
+
+// Freeze makes the statement tell the time as now, in now's zone, as far as its text can: MySQL's session and
+// SQLite's file system are told (shared/database).
+func (s *Statement) Freeze(now time.Time) error {
+	switch s.Dialect {
+	case Postgres:
+		s.freezePostgres(now)
+	case SQLite:
+		return s.settleZone(now)
+	}
+	return nil
+}
 
 // freezePostgres puts now in the place of PostgreSQL's own clock. The session's zone makes CURRENT_DATE right
 // as long as the run's day lasts; this holds it there, where SQL has no setting for it.
-func (s *statement) freezePostgres(now time.Time) {
+func (s *Statement) freezePostgres(now time.Time) {
 	stamp := now.Format("2006-01-02 15:04:05-07:00")
 	literals := map[string]string{
 		"current_date":      "(DATE '" + stamp[:10] + "')",
@@ -39,18 +51,18 @@ func (s *statement) freezePostgres(now time.Time) {
 		"current_time":      "(TIMETZ '" + stamp[11:] + "')",
 		"localtime":         "(TIME '" + stamp[11:19] + "')",
 	}
-	for i, t := range s.tokens {
-		if t.kind != word || s.is(i-1, symbol, ".") || s.is(i-1, word, "as") {
+	for i, t := range s.Tokens {
+		if t.Kind != Word || s.Is(i-1, Symbol, ".") || s.Is(i-1, Word, "as") {
 			continue
 		}
-		literal, known := literals[t.value]
+		literal, known := literals[t.Value]
 		switch {
-		case known && s.is(i+1, symbol, "(") && s.is(i+3, symbol, ")"):
-			s.change(i, i+3, literal) // CURRENT_TIMESTAMP(0): now has no fractions to round
+		case known && s.Is(i+1, Symbol, "(") && s.Is(i+3, Symbol, ")"):
+			s.Change(i, i+3, literal) // CURRENT_TIMESTAMP(0): now has no fractions to round
 		case known:
-			s.change(i, i, literal)
-		case isNow(t.value) && s.is(i+1, symbol, "(") && s.is(i+2, symbol, ")"):
-			s.change(i, i+2, literals["current_timestamp"])
+			s.Change(i, i, literal)
+		case isNow(t.Value) && s.Is(i+1, Symbol, "(") && s.Is(i+2, Symbol, ")"):
+			s.Change(i, i+2, literals["current_timestamp"])
 		}
 	}
 }
@@ -67,19 +79,19 @@ var dateFunctions = map[string]bool{
 // settleZone replaces SQLite's modifiers localtime and utc, which mean the zone of the host. After 'now' they
 // change nothing, because our clock is local already. On stored times they become the offset of the run's
 // zone if it has only one, and are refused otherwise.
-func (s *statement) settleZone(now time.Time) error {
+func (s *Statement) settleZone(now time.Time) error {
 	var calls []string // the function around the token, innermost last
-	for i, t := range s.tokens {
+	for i, t := range s.Tokens {
 		switch {
-		case s.is(i, symbol, "("):
+		case s.Is(i, Symbol, "("):
 			name := ""
-			if i > 0 && s.tokens[i-1].kind == word {
-				name = s.tokens[i-1].value
+			if i > 0 && s.Tokens[i-1].Kind == Word {
+				name = s.Tokens[i-1].Value
 			}
 			calls = append(calls, name)
-		case s.is(i, symbol, ")") && len(calls) > 0:
+		case s.Is(i, Symbol, ")") && len(calls) > 0:
 			calls = calls[:len(calls)-1]
-		case t.kind == text && len(calls) > 0 && dateFunctions[calls[len(calls)-1]] && s.is(i-1, symbol, ","):
+		case t.Kind == Text && len(calls) > 0 && dateFunctions[calls[len(calls)-1]] && s.Is(i-1, Symbol, ","):
 			if err := s.settle(i, now); err != nil {
 				return err
 			}
@@ -88,24 +100,24 @@ func (s *statement) settleZone(now time.Time) error {
 	return nil
 }
 
-func (s *statement) settle(i int, now time.Time) error {
-	modifier := strings.ToLower(s.tokens[i].value)
+func (s *Statement) settle(i int, now time.Time) error {
+	modifier := strings.ToLower(s.Tokens[i].Value)
 	if modifier != "localtime" && modifier != "utc" {
 		return nil
 	}
-	if i >= 2 && s.tokens[i-2].kind == text && strings.EqualFold(s.tokens[i-2].value, "now") {
-		s.change(i, i, "'+0 days'")
+	if i >= 2 && s.Tokens[i-2].Kind == Text && strings.EqualFold(s.Tokens[i-2].Value, "now") {
+		s.Change(i, i, "'+0 days'")
 		return nil
 	}
 	seconds, single := fixedOffset(now)
 	if !single {
 		return fault.New(fault.Invalid, "%s has more than one offset from UTC", now.Location()).
-			At(place(s.sql, s.tokens[i].pos)).Try("write the offset: '" + offset(now) + "'")
+			At(s.At(i)).Try("write the offset: '" + Offset(now) + "'")
 	}
 	if modifier == "utc" {
 		seconds = -seconds
 	}
-	s.change(i, i, fmt.Sprintf("'%+d seconds'", seconds))
+	s.Change(i, i, fmt.Sprintf("'%+d seconds'", seconds))
 	return nil
 }
 

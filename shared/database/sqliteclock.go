@@ -1,4 +1,4 @@
-package databasequery
+package database
 
 import (
 	"fmt"

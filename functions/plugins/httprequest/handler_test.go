@@ -1,0 +1,434 @@
+package httprequest_test
+
+import (
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hearthfaas/hearth/functions/plugins/httprequest"
+	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/plugin"
+	"github.com/hearthfaas/hearth/shared/plugin/plugintest"
+)
+
+// shop is a service that takes orders, once per Idempotency-Key.
+type shop struct {
+	*httptest.Server
+	mu     sync.Mutex
+	orders map[string]string // body by id
+	byKey  map[string]string // id by Idempotency-Key
+}
+
+func open(t *testing.T) *shop {
+	t.Helper()
+	s := &shop{orders: map[string]string{}, byKey: map[string]string{}}
+	s.Server = httptest.NewServer(s.routes())
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *shop) world() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return fmt.Sprint(s.orders)
+}
+
+func (s *shop) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /orders", s.order)
+	mux.HandleFunc("DELETE /orders/{id}", func(w http.ResponseWriter, r *http.Request) { s.cancel(w, r.PathValue("id")) })
+	mux.HandleFunc("DELETE /keys/{key...}", func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		id := s.byKey[r.PathValue("key")]
+		s.mu.Unlock()
+		s.cancel(w, id)
+	})
+	mux.HandleFunc("PUT /orders/{id}", func(w http.ResponseWriter, r *http.Request) {
+		raw, _ := io.ReadAll(r.Body)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.orders[r.PathValue("id")] = string(raw)
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("GET /orders", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.Header().Set("Set-Cookie", "secret=1")
+		w.Header().Set("ETag", `"7"`)
+		fmt.Fprintf(w, `{"query":%q,"agent":%q,"n":12345678901234567890}`, r.URL.RawQuery, r.Header.Get("User-Agent"))
+	})
+	return mux
+}
+
+func (s *shop) order(w http.ResponseWriter, r *http.Request) {
+	raw, _ := io.ReadAll(r.Body)
+	key := r.Header.Get("Idempotency-Key")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, known := s.byKey[key]
+	if !known || s.orders[id] == "" {
+		id = fmt.Sprint("o/", len(s.byKey)+1)
+		s.byKey[key], s.orders[id] = id, string(raw)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", "/orders/"+strings.ReplaceAll(id, "/", "%2F"))
+	w.WriteHeader(http.StatusCreated)
+	fmt.Fprintf(w, `{"order":{"id":%q,"tags":["a",{"n":1}]}}`, id)
+}
+
+func (s *shop) cancel(w http.ResponseWriter, id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.orders[id] == "" {
+		http.Error(w, "no such order", http.StatusNotFound)
+		return
+	}
+	delete(s.orders, id)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// host is the plugin, allowed to call loopback.
+func host(t *testing.T) *plugintest.Host {
+	h := plugintest.Open(t, httprequest.Function)
+	h.Set("HTTP_REQUEST_ALLOW", "127.0.0.0/8:*")
+	return h
+}
+
+func TestPlugin(t *testing.T) {
+	s := &shop{} // its address is in the cases before it is started: one server for all, emptied for each
+	s.orders, s.byKey = map[string]string{}, map[string]string{}
+	s.Server = httptest.NewServer(s.routes())
+	t.Cleanup(s.Close)
+	setup := func(_ *testing.T, h *plugintest.Host) {
+		h.Set("HTTP_REQUEST_ALLOW", "127.0.0.0/8:*")
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.orders, s.byKey = map[string]string{}, map[string]string{}
+	}
+	world := func(_ *testing.T, h *plugintest.Host) string { return s.world() + h.Workspace() }
+	at := func(params string) string { return strings.ReplaceAll(params, "$S", s.URL) }
+	gives := func(result, summary string) func(*testing.T, *plugintest.Host, plugin.Response) {
+		return func(t *testing.T, _ *plugintest.Host, resp plugin.Response) {
+			var out httprequest.Out
+			if err := json.Unmarshal(resp.Result, &out); err != nil {
+				t.Fatal(err)
+			}
+			delete(out.Headers, "date")
+			raw, _ := json.Marshal(out)
+			if got := strings.ReplaceAll(string(raw), s.URL, "$S"); got != result || strings.ReplaceAll(resp.Summary, s.URL, "$S") != summary {
+				t.Errorf("%s\n%s", got, resp.Summary)
+			}
+		}
+	}
+	plugintest.Run(t, httprequest.Function,
+		plugintest.Case{Name: "get", Params: at(`{"method":"GET","url":"$S/orders?a=1#x","query":{"b":["x y",2,true]}}`), Setup: setup, World: world, Check: gives(
+			`{"status":200,"url":"$S/orders?a=1\u0026b=x+y\u0026b=2\u0026b=true","headers":{"content-type":"application/json; charset=utf-8","etag":"\"7\""},"json":{"query":"a=1\u0026b=x+y\u0026b=2\u0026b=true","agent":"Hearth","n":12345678901234567890},"size":74,"truncated":false}`,
+			"GET $S/orders?a=1&b=x+y&b=2&b=true answered 200.")},
+		plugintest.Case{Name: "save", Params: at(`{"method":"GET","url":"$S/orders","output":"/in/orders.json"}`), Setup: setup, World: world, Check: func(t *testing.T, h *plugintest.Host, _ plugin.Response) {
+			if !strings.HasPrefix(h.Read("/in/orders.json"), `{"query":""`) {
+				t.Error(h.Read("/in/orders.json"))
+			}
+		}},
+		plugintest.Case{Name: "put", Params: at(`{"method":"PUT","url":"$S/orders/9","body":"nine"}`), Lang: "zh", Setup: setup, World: world, Check: gives(
+			`{"status":204,"url":"$S/orders/9","headers":{},"size":0,"truncated":false}`, "PUT $S/orders/9 返回 204。")},
+		plugintest.Case{Name: "post", Params: at(`{"method":"POST","url":"$S/orders","json":{"item":1}}`), Setup: setup, World: world, Check: func(t *testing.T, _ *plugintest.Host, _ plugin.Response) {
+			if s.world() != `map[o/1:{"item":1}]` {
+				t.Error(s.world())
+			}
+		}},
+		plugintest.Case{
+			Name: "post with an undo that needs no answer", Setup: setup, World: world,
+			Params: at(`{"method":"POST","url":"$S/orders","json":{"item":1},"undo_request":{"method":"DELETE","url":"$S/keys/${key}"}}`),
+		},
+		plugintest.Case{Name: "undo of a get", Params: at(`{"method":"GET","url":"$S/orders","undo_request":{"method":"DELETE","url":"$S/orders/1"}}`), Setup: setup, World: world, Fails: fault.Invalid},
+		plugintest.Case{Name: "an undo that goes nowhere", Params: at(`{"method":"POST","url":"$S/orders","undo_request":{"method":"DELETE","url":"http://10.0.0.1/${json.id}"}}`), Setup: setup, World: world, Fails: fault.Forbidden},
+		plugintest.Case{Name: "an undo with a strange expression", Params: at(`{"method":"POST","url":"$S/orders","undo_request":{"method":"DELETE","url":"$S/${env.HOME}"}}`), Setup: setup, World: world, Fails: fault.Invalid},
+		plugintest.Case{Name: "body and json", Params: at(`{"method":"POST","url":"$S/orders","body":"x","json":1}`), Setup: setup, World: world, Fails: fault.Invalid},
+		plugintest.Case{Name: "get with a body", Params: at(`{"method":"GET","url":"$S/orders","body":"x"}`), Setup: setup, World: world, Fails: fault.Invalid},
+		plugintest.Case{Name: "a method in small letters", Params: at(`{"method":"get","url":"$S/orders"}`), Setup: setup, World: world, Fails: fault.Invalid},
+		plugintest.Case{Name: "save a post", Params: at(`{"method":"POST","url":"$S/orders","output":"/x"}`), Setup: setup, World: world, Fails: fault.Invalid},
+		plugintest.Case{Name: "a header of ours", Params: at(`{"method":"POST","url":"$S/orders","headers":{"host":"evil"}}`), Setup: setup, World: world, Fails: fault.Forbidden},
+		plugintest.Case{Name: "a header of two lines", Params: at(`{"method":"POST","url":"$S/orders","headers":{"x":"a\r\nb: c"}}`), Setup: setup, World: world, Fails: fault.Invalid},
+		plugintest.Case{Name: "no such thing", Params: at(`{"method":"GET","url":"$S/nothing"}`), Setup: setup, World: world, Fails: fault.Failed},
+		plugintest.Case{Name: "too long", Params: at(`{"method":"GET","url":"$S/orders","timeout":121}`), Setup: setup, World: world, Fails: fault.Invalid},
+		plugintest.Case{
+			Name: "loopback without leave", Params: at(`{"method":"POST","url":"$S/orders"}`), World: world, Fails: fault.Forbidden,
+			Setup: func(t *testing.T, h *plugintest.Host) { setup(t, h); h.Set("HTTP_REQUEST_ALLOW", "*:*") },
+		},
+		plugintest.Case{
+			Name: "a broken list", Params: at(`{"method":"POST","url":"$S/orders"}`), World: world, Fails: fault.Invalid,
+			Setup: func(t *testing.T, h *plugintest.Host) { setup(t, h); h.Set("HTTP_REQUEST_ALLOW", "http://x") },
+		},
+	)
+}
+
+func TestUndoGoesByTheAnswer(t *testing.T) {
+	for _, undo := range []string{
+		`{"method":"DELETE","url":"$S/orders/${json.order.id}"}`,
+		`{"method":"DELETE","url":"${headers.location}"}`,
+	} {
+		s, h := open(t), host(t)
+		params := strings.ReplaceAll(`{"method":"POST","url":"$S/orders","body":"x","undo_request":`+undo+`}`, "$S", s.URL)
+		resp, err := h.Do(params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Undo(params, nil); !fault.Is(err, fault.Failed) || s.world() == "map[]" {
+			t.Errorf("%s without the answer: %v", undo, err)
+		}
+		for range 2 {
+			if err := h.Undo(params, &resp); err != nil || s.world() != "map[]" {
+				t.Errorf("%s: %v, %s", undo, err, s.world())
+			}
+		}
+	}
+}
+
+// TestAnswerCannotSteerTheUndo: values from outside stay one piece of the address, and on its origin.
+func TestAnswerCannotSteerTheUndo(t *testing.T) {
+	var seen string
+	answer, location := "", ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if seen = r.Method + " " + r.RequestURI; r.Method == http.MethodPost {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Location", location)
+			fmt.Fprint(w, answer)
+			return
+		}
+		body, _ := io.ReadAll(r.Body)
+		seen += " " + string(body)
+		if strings.Contains(seen, "busy") {
+			w.WriteHeader(http.StatusConflict)
+		}
+	}))
+	defer server.Close()
+	h := host(t)
+	for _, c := range []struct{ answer, location, undo, seen, fails string }{
+		{`{"id":"a/../../admin?x=1&y"}`, "", `{"method":"DELETE","url":"$S/o/${json.id}"}`, "DELETE /o/a%2F..%2F..%2Fadmin%3Fx%3D1%26y ", ""},
+		{`{"id":".."}`, "", `{"method":"DELETE","url":"$S/o/${json.id}/x"}`, "", "failed"},
+		{`{"id":{"a":1}}`, "", `{"method":"DELETE","url":"$S/o/${json.id}"}`, "", "failed"},
+		{`{}`, "", `{"method":"DELETE","url":"$S/o/${json.id}"}`, "", "failed"},
+		{`<html>`, "", `{"method":"DELETE","url":"$S/o/${json.id}"}`, "", "failed"},
+		{`{}`, "http://127.0.0.2:1/x", `{"method":"DELETE","url":"${headers.location}"}`, "", "forbidden"},
+		{`{}`, "o/5", `{"method":"DELETE","url":"${headers.location}"}`, "DELETE /o/5 ", ""},
+		{`{"id":12345678901234567890,"v":["q\"uote",null]}`, "", `{"method":"PUT","url":"$S/o","json":{"id":"${json.id}","old":"was ${json.v.0} at ${status}"}}`, `PUT /o {"id":12345678901234567890,"old":"was q\"uote at 200"}`, ""},
+		{`{"id":"busy"}`, "", `{"method":"DELETE","url":"$S/o/${json.id}"}`, "DELETE /o/busy ", "conflict"},
+	} {
+		answer, location = c.answer, c.location
+		params := strings.ReplaceAll(`{"method":"POST","url":"$S/","undo_request":`+c.undo+`}`, "$S", server.URL)
+		resp, err := h.Do(params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = ""
+		err = h.Undo(params, &resp)
+		if seen != c.seen || (c.fails == "") != (err == nil) || err != nil && string(fault.KindOf(err)) != c.fails {
+			t.Errorf("%s, %s: %q, %v", c.answer, c.undo, seen, err)
+		}
+	}
+}
+
+func TestStatusesHaveKinds(t *testing.T) {
+	status, after := 0, ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", after)
+		w.Header().Set("Location", "/elsewhere")
+		w.WriteHeader(status)
+		fmt.Fprint(w, "why\n\x00 it  failed\x1b[0m", strings.Repeat("x", 1000))
+	}))
+	defer server.Close()
+	h := host(t)
+	for _, c := range []struct {
+		method string
+		status int
+		after  string
+		kind   fault.Kind
+		wait   time.Duration
+	}{
+		{"POST", 400, "", fault.Failed, 0},
+		{"POST", 404, "", fault.Failed, 0},
+		{"POST", 429, "7", fault.Limited, 7 * time.Second},
+		{"POST", 503, "Fri, 02 Jan 2026 01:00:30 GMT", fault.Unavailable, 30 * time.Second},
+		{"POST", 503, "99999999", fault.Unavailable, time.Hour},
+		{"POST", 503, "-5", fault.Unavailable, 0},
+		{"POST", 500, "", fault.Unknown, 0},
+		{"PUT", 502, "", fault.Unknown, 0},
+		{"GET", 502, "", fault.Unavailable, 0},
+		{"POST", 501, "", fault.Failed, 0},
+		{"POST", 307, "", fault.Failed, 0},
+		{"POST", 303, "", "", 0},
+	} {
+		status, after = c.status, c.after
+		_, err := h.Do(fmt.Sprintf(`{"method":%q,"url":%q}`, c.method, server.URL))
+		if (c.kind == "") != (err == nil) || err != nil && (!fault.Is(err, c.kind) || fault.After(err) != c.wait) {
+			t.Errorf("%s %d: %v (%s, after %s)", c.method, c.status, err, fault.KindOf(err), fault.After(err))
+		}
+		if c.status == 400 && (!strings.Contains(fault.Text(err), "why it failed [0mxxx") || len(fault.Text(err)) > 500) {
+			t.Errorf("the excerpt: %q", fault.Text(err))
+		}
+	}
+}
+
+// TestSilence: a service that breaks off may have acted, unless it was only asked, or never reached.
+func TestSilence(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/wait" {
+			<-r.Context().Done()
+		}
+		panic(http.ErrAbortHandler)
+	}))
+	defer server.Close()
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	tls := httptest.NewTLSServer(http.NotFoundHandler())
+	defer tls.Close()
+	h := host(t)
+	for _, c := range []struct {
+		method, url string
+		kind        fault.Kind
+	}{
+		{"POST", server.URL, fault.Unknown},
+		{"PUT", server.URL, fault.Unknown},
+		{"GET", server.URL, fault.Unavailable},
+		{"POST", server.URL + "/wait", fault.Unknown},
+		{"GET", server.URL + "/wait", fault.Unavailable},
+		{"POST", gone.URL, fault.Unavailable},
+		{"POST", tls.URL, fault.Failed}, // a certificate that nobody signed
+	} {
+		if _, err := h.Do(fmt.Sprintf(`{"method":%q,"url":%q,"timeout":1}`, c.method, c.url)); !fault.Is(err, c.kind) {
+			t.Errorf("%s %s: %v (%s), want %s", c.method, c.url, err, fault.KindOf(err), c.kind)
+		}
+	}
+}
+
+func TestRedirects(t *testing.T) {
+	var other *httptest.Server
+	var seen []http.Header
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/away":
+			http.Redirect(w, r, other.URL, http.StatusFound)
+		case "/private":
+			http.Redirect(w, r, "http://169.254.169.254/latest/meta-data/", http.StatusFound)
+		case "/loop":
+			http.Redirect(w, r, "/loop", http.StatusFound)
+		}
+	}))
+	defer server.Close()
+	other = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = append(seen, r.Header) }))
+	defer other.Close()
+	h := host(t)
+	get := func(path string) error {
+		_, err := h.Do(fmt.Sprintf(`{"method":"GET","url":%q,"headers":{"authorization":"Bearer hunter2","X-Api-Key":"hunter2","cookie":"hunter2=1","accept":"text/plain"}}`, server.URL+path))
+		return err
+	}
+	if err := get("/away"); err != nil || len(seen) != 1 {
+		t.Fatal(err, seen)
+	}
+	if text := fmt.Sprint(seen[0]); strings.Contains(text, "hunter2") || seen[0].Get("Accept") != "text/plain" || seen[0].Get("Referer") != "" {
+		t.Error(text)
+	}
+	if err := get("/private"); !fault.Is(err, fault.Forbidden) || !strings.Contains(fault.Text(err), "169.254.169.254") {
+		t.Error(err)
+	}
+	if err := get("/loop"); !fault.Is(err, fault.Failed) {
+		t.Error(err)
+	}
+}
+
+func compressed(t *testing.T, encoding string, raw []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	var w io.WriteCloser
+	switch encoding {
+	case "gzip":
+		w = gzip.NewWriter(&b)
+	case "zlib":
+		w = zlib.NewWriter(&b)
+	default:
+		var err error
+		if w, err = flate.NewWriter(&b, 5); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Write(raw); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestAnswersAreBounded(t *testing.T) {
+	bomb := bytes.Repeat([]byte("界"), 30<<20/3)
+	bodies := map[string]struct {
+		encoding, kind string
+		body           []byte
+	}{
+		"/gzip":    {"gzip", "text/plain", compressed(t, "gzip", []byte("hello"))},
+		"/zlib":    {"deflate", "text/plain", compressed(t, "zlib", []byte("hello"))},
+		"/deflate": {"deflate", "text/plain", compressed(t, "", []byte("hello"))},
+		"/bomb":    {"gzip", "text/plain", compressed(t, "gzip", bomb)},
+		"/json":    {"gzip", "application/json", compressed(t, "gzip", slices.Concat([]byte(`["`), bomb, []byte(`"]`)))},
+		"/br":      {"br", "text/plain", []byte("hello")},
+		"/binary":  {"", "image/png", []byte("\x89PNG\xff")},
+		"/short":   {"gzip", "text/plain", compressed(t, "gzip", []byte("hello"))[:12]},
+		"/empty":   {"gzip", "text/plain", nil},
+		"/badjson": {"", "application/problem+json", []byte(`{"a":`)},
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/headers" {
+			w.Header().Set("X-Long", strings.Repeat("x", 100<<10))
+			return
+		}
+		b := bodies[r.URL.Path]
+		w.Header().Set("Content-Encoding", b.encoding)
+		w.Header().Set("Content-Type", b.kind)
+		_, _ = w.Write(b.body) // the client may be gone
+	}))
+	defer server.Close()
+	h := host(t)
+	for path, want := range map[string]struct {
+		text      string
+		size      int
+		truncated bool
+		kind      fault.Kind
+	}{
+		"/gzip": {text: "hello"}, "/zlib": {text: "hello"}, "/deflate": {text: "hello"}, "/empty": {},
+		"/bomb": {size: 256<<10 - 1, truncated: true}, "/json": {size: 256<<10 - 2, truncated: true},
+		"/br": {kind: fault.Failed}, "/short": {kind: fault.Unavailable}, "/headers": {kind: fault.Unavailable}, "/binary": {}, "/badjson": {text: `{"a":`},
+	} {
+		resp, err := h.Do(fmt.Sprintf(`{"method":"GET","url":%q}`, server.URL+path))
+		if want.kind != "" {
+			if !fault.Is(err, want.kind) {
+				t.Errorf("%s: %v (%s)", path, err, fault.KindOf(err))
+			}
+			continue
+		}
+		var out httprequest.Out
+		if err == nil {
+			err = json.Unmarshal(resp.Result, &out)
+		}
+		if err != nil || out.Size > 512<<10+1 || out.Truncated != want.truncated || want.size == 0 && out.Text != want.text || want.size > 0 && len(out.Text) != want.size || out.JSON != nil {
+			t.Errorf("%s: %v, %d characters %.40q, truncated %v", path, err, len(out.Text), out.Text, out.Truncated)
+		}
+	}
+	if _, err := h.Do(fmt.Sprintf(`{"method":"GET","url":%q,"output":"/bomb"}`, server.URL+"/bomb")); err != nil || len(h.Read("/bomb")) != len(bomb) {
+		t.Errorf("saved: %v", err)
+	}
+	// What a service did is done, though its answer cannot be read.
+	if resp, err := h.Do(fmt.Sprintf(`{"method":"POST","url":%q}`, server.URL+"/short")); err != nil || !strings.Contains(string(resp.Result), `"truncated":true`) {
+		t.Errorf("a cut answer to a POST: %v", err)
+	}
+}
