@@ -2,16 +2,20 @@
 package catalog
 
 import (
+	"github.com/hearthfaas/hearth/functions/adapters/slack"
 	"github.com/hearthfaas/hearth/functions/adapters/telegram"
 	"github.com/hearthfaas/hearth/functions/adapters/web"
+	"github.com/hearthfaas/hearth/functions/adapters/webhook"
 	"github.com/hearthfaas/hearth/functions/planner/execute"
 	"github.com/hearthfaas/hearth/functions/planner/intent"
 	"github.com/hearthfaas/hearth/functions/planner/reply"
 	"github.com/hearthfaas/hearth/functions/planner/rollback"
+	"github.com/hearthfaas/hearth/functions/plugins/databaseexecute"
 	"github.com/hearthfaas/hearth/functions/plugins/databasequery"
 	"github.com/hearthfaas/hearth/functions/plugins/emailsender"
 	"github.com/hearthfaas/hearth/functions/plugins/excelgenerator"
 	"github.com/hearthfaas/hearth/functions/plugins/filemanager"
+	"github.com/hearthfaas/hearth/functions/plugins/httprequest"
 	"github.com/hearthfaas/hearth/functions/system/auth"
 	"github.com/hearthfaas/hearth/functions/system/console"
 	"github.com/hearthfaas/hearth/functions/system/files"
@@ -26,6 +30,8 @@ func All() []fn.Function {
 	return []fn.Function{
 		web.Function,
 		telegram.Function,
+		slack.Function,
+		webhook.Function,
 
 		intent.Function,
 		execute.Function,
@@ -36,6 +42,8 @@ func All() []fn.Function {
 		excelgenerator.Function,
 		emailsender.Function,
 		filemanager.Function,
+		httprequest.Function,
+		databaseexecute.Function,
 
 		tasks.Function,
 		pump.Function,

@@ -36,8 +36,15 @@ func (a Account) Secret(field string) (string, error) {
 func (a Account) Now() time.Time { return a.env.Now() }
 
 // base is the base URL of the platform's API.
-func (a Account) base(caps Caps) string {
-	return strings.TrimRight(a.env.Setting(strings.ToUpper(a.Platform)+"_API_URL", caps.API), "/")
+func (a Account) base(adapter Adapter) (string, error) {
+	base := a.env.Setting(strings.ToUpper(a.Platform)+"_API_URL", adapter.Caps().API)
+	if settler, ok := adapter.(Settler); ok && base == "" {
+		var err error
+		if base, err = settler.Home(a); err != nil {
+			return "", err
+		}
+	}
+	return strings.TrimRight(base, "/"), nil
 }
 
 // accountName is what an account may be called: it becomes part of a file's name.

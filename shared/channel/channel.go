@@ -5,6 +5,7 @@
 package channel
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -47,6 +48,7 @@ type Caps struct {
 	Edits   bool // an earlier message can be replaced
 	Quotes  bool // a message can name the one it answers
 	Threads bool
+	Dedupes bool // the receiver knows a message that it got before by Outbound.Key: a repeat needs no mark
 	Pace    func(to message.Address) Pace
 }
 
@@ -103,6 +105,10 @@ var (
 	ErrGone   = fault.New(fault.NotFound, "the message to be changed is gone")
 )
 
+// ErrClosed is what Classify says when the receiver wants nothing more at that address. For an hour, nothing
+// else is sent there.
+var ErrClosed = fault.New(fault.Forbidden, "the receiver wants no more messages")
+
 // Introducer is an adapter that must know who it is on the platform to tell when it is addressed.
 type Introducer interface {
 	Introduce(a Account) (Call, error)
@@ -118,6 +124,18 @@ type Acknowledger interface {
 // Typer is an adapter whose platform can show that an answer is being written.
 type Typer interface {
 	Typing(a Account, to message.Address) (Call, error)
+}
+
+// Settler is an adapter whose API is where each account says.
+type Settler interface {
+	// Home returns the base URL of the account's API. The setting <PLATFORM>_API_URL replaces it.
+	Home(a Account) (string, error)
+}
+
+// Signer is an adapter whose calls prove when they were made. A call is signed for each attempt, so that
+// Encode gives the same calls at any time.
+type Signer interface {
+	Sign(a Account, c Call) (Call, error)
 }
 
 // Poller is an adapter whose platform can be asked for updates instead of calling us.
@@ -137,4 +155,19 @@ type Poller interface {
 type Update struct {
 	Body   json.RawMessage
 	Cursor string
+}
+
+// Listener is an adapter whose platform can send what happens over connections that we open.
+type Listener interface {
+	// Token names the field of the secret that each account has.
+	Token() string
+	// Listens reports whether the account is set up for connections.
+	Listens(a Account) bool
+	// Connect asks the platform where to connect.
+	Connect(a Account) (Call, error)
+	// Listen connects to the address that answer holds. It gives bring the body that the webhook would have
+	// of all that comes, in order, and tells the platform that it was taken only after bring returned nil.
+	// Unlike all other methods it reaches the network. It returns nil when the platform wants a new
+	// connection, and what ended the connection otherwise, after everything it started has ended.
+	Listen(ctx context.Context, answer Answer, bring func(ctx context.Context, body json.RawMessage) error) error
 }

@@ -2,6 +2,7 @@ package channel
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
@@ -28,10 +29,11 @@ const (
 	maxBackoff  = 30 * time.Second
 )
 
-// Link polls the platforms of those functions whose adapters are Pollers, for each account that is set up
-// for it, and brings every update to the adapter's own webhook, signed: there is one parser for both ways.
-// An update counts as seen only after the adapter took it. One process in the deployment polls an account,
-// under a lease. It returns nil when ctx ends, after everything it started has ended.
+// Link polls the platforms of those functions whose adapters are Pollers, and listens to those whose adapters
+// are Listeners, for each account that is set up for it. It brings every update to the adapter's own webhook,
+// signed: there is one parser for all ways. An update counts as seen only after the adapter took it. One
+// process in the deployment serves an account, under a lease. It returns nil when ctx ends, after everything
+// it started has ended.
 func Link(ctx context.Context, env *fn.Env, functions []fn.Function) error {
 	client, err := gateway.Open(env, linkName)
 	if err != nil {
@@ -53,10 +55,16 @@ func Link(ctx context.Context, env *fn.Env, functions []fn.Function) error {
 		if !ok {
 			continue
 		}
-		if poller, ok := adapter.adapter.(Poller); ok {
-			l := &link{function: adapter, poller: poller, gateway: client, log: env.Log.With("link", adapter.platform)}
-			running.Go(func() { l.run(ctx) })
+		l := &link{function: adapter, gateway: client, log: env.Log.With("link", adapter.platform)}
+		switch way := adapter.adapter.(type) {
+		case Poller:
+			l.token, l.wants, l.rounds = way.Token(), way.Polls, l.polls(way)
+		case Listener:
+			l.token, l.wants, l.rounds = way.Token(), way.Listens, l.listens(way)
+		default:
+			continue
 		}
+		running.Go(func() { l.run(ctx) })
 	}
 	<-ctx.Done()
 	return nil
@@ -65,32 +73,34 @@ func Link(ctx context.Context, env *fn.Env, functions []fn.Function) error {
 // link is the way of one platform's updates to us.
 type link struct {
 	*function
-	poller  Poller
+	token   string             // the field of the secret that each account has
+	wants   func(Account) bool // the account is set up for the link
+	rounds  func(Account, *holder) func(context.Context) error
 	gateway *gateway.Client
 	log     *slog.Logger
 }
 
-// run keeps a poll going for each account that wants one.
+// run keeps up the link of each account that wants one.
 func (l *link) run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	var mu sync.Mutex
-	polled := map[string]bool{}
+	linked := map[string]bool{}
 	for ctx.Err() == nil {
 		for _, name := range l.accounts() {
 			a := NewAccount(l.env, l.platform, name)
 			mu.Lock()
-			start := !polled[name] && l.poller.Polls(a)
-			polled[name] = polled[name] || start
+			start := !linked[name] && l.wants(a)
+			linked[name] = linked[name] || start
 			mu.Unlock()
 			if !start {
 				continue
 			}
 			running.Go(func() {
-				l.poll(ctx, a)
+				l.keep(ctx, a)
 				mu.Lock()
 				defer mu.Unlock()
-				delete(polled, name)
+				delete(linked, name)
 			})
 		}
 		pause(ctx, scanEvery)
@@ -100,7 +110,7 @@ func (l *link) run(ctx context.Context) {
 // accounts returns the default account and those that have a secret file.
 func (l *link) accounts() []string {
 	names := []string{""}
-	suffix := "-" + l.poller.Token()
+	suffix := "-" + l.token
 	entries, err := os.ReadDir(l.env.Secrets)
 	if err != nil {
 		l.log.Debug("no folder of secrets; only the default account is looked for", "err", err)
@@ -116,18 +126,17 @@ func (l *link) accounts() []string {
 	return names
 }
 
-// poll polls one account as long as it wants that.
-func (l *link) poll(ctx context.Context, a Account) {
-	token, err := a.Secret(l.poller.Token())
+// keep makes rounds for one account as long as it wants that.
+func (l *link) keep(ctx context.Context, a Account) {
+	token, err := a.Secret(l.token)
 	if err != nil {
 		return
 	}
 	h := &holder{ledger: l.intake.ledger, name: "link-" + l.vault().Blind("link", l.platform, token), owner: ledger.NewOwner(), now: l.env.Now}
 	defer h.release(ctx)
-	cursor, failures := "", 0
-	for ctx.Err() == nil && l.poller.Polls(a) {
-		next, err := l.round(ctx, a, h, cursor)
-		cursor = next
+	round, failures := l.rounds(a, h), 0
+	for ctx.Err() == nil && l.wants(a) {
+		err := round(ctx)
 		if err == nil {
 			failures = 0
 			continue
@@ -147,20 +156,35 @@ func (l *link) poll(ctx context.Context, a Account) {
 
 func (l *link) vault() *vault.Vault { return l.intake.vault }
 
-// round polls once and brings what came. It returns the cursor after the last update that was taken.
-func (l *link) round(ctx context.Context, a Account, h *holder, cursor string) (string, error) {
+// polls returns rounds that poll once each, from where the round before ended.
+func (l *link) polls(poller Poller) func(Account, *holder) func(context.Context) error {
+	return func(a Account, h *holder) func(context.Context) error {
+		cursor := ""
+		return func(ctx context.Context) (err error) {
+			cursor, err = l.poll(ctx, poller, a, h, cursor)
+			return err
+		}
+	}
+}
+
+// poll polls once and brings what came. It returns the cursor after the last update that was taken.
+func (l *link) poll(ctx context.Context, poller Poller, a Account, h *holder, cursor string) (string, error) {
 	if err := h.hold(ctx); err != nil {
 		return cursor, err
 	}
-	call, err := l.poller.Poll(a, cursor, pollWait)
+	call, err := poller.Poll(a, cursor, pollWait)
 	if err != nil {
 		return cursor, err
 	}
-	answer, err := l.sender.api.do(ctx, a.base(l.adapter.Caps()), call, pollLimit)
+	base, err := a.base(l.adapter)
 	if err != nil {
 		return cursor, err
 	}
-	updates, err := l.poller.Polled(answer)
+	answer, err := l.sender.api.do(ctx, base, call, pollLimit)
+	if err != nil {
+		return cursor, err
+	}
+	updates, err := poller.Polled(answer)
 	if err != nil {
 		return cursor, err
 	}
@@ -168,7 +192,7 @@ func (l *link) round(ctx context.Context, a Account, h *holder, cursor string) (
 		if err := h.hold(ctx); err != nil {
 			return cursor, err
 		}
-		if err := l.bring(ctx, a, h, u); err != nil {
+		if err := l.bring(ctx, a, vault.Call{Owner: h.owner, Epoch: h.epoch}, u.Body); err != nil {
 			return cursor, err
 		}
 		cursor = u.Cursor
@@ -178,14 +202,14 @@ func (l *link) round(ctx context.Context, a Account, h *holder, cursor string) (
 
 // bring posts one update to the adapter. One that the adapter can never take is reported and left behind:
 // it would hold up all that follow.
-func (l *link) bring(ctx context.Context, a Account, h *holder, u Update) error {
+func (l *link) bring(ctx context.Context, a Account, call vault.Call, body json.RawMessage) error {
 	ctx, cancel := context.WithTimeout(ctx, fn.DefaultTimeout)
 	defer cancel()
 	to := l.name()
 	if a.Name != "" {
 		to += "/" + a.Name
 	}
-	err := l.gateway.Call(ctx, to, vault.Call{Owner: h.owner, Epoch: h.epoch}, u.Body, nil)
+	err := l.gateway.Call(ctx, to, call, body, nil)
 	if fault.Is(err, fault.Invalid) || fault.Is(err, fault.TooLarge) {
 		l.log.Error("an update cannot be understood and is left out", "account", a.Name, "err", err)
 		return nil
@@ -193,7 +217,7 @@ func (l *link) bring(ctx context.Context, a Account, h *holder, u Update) error 
 	return err
 }
 
-// holder keeps the lease of one account's poll.
+// holder keeps the lease of one account's link.
 type holder struct {
 	ledger *ledger.Ledger
 	name   string
@@ -204,7 +228,7 @@ type holder struct {
 }
 
 // errElsewhere is the normal state of all processes but one.
-var errElsewhere = fault.New(fault.Conflict, "another process polls this account").In(linkLease / 2)
+var errElsewhere = fault.New(fault.Conflict, "another process serves this account").In(linkLease / 2)
 
 // hold takes or extends the lease, or returns errElsewhere.
 func (h *holder) hold(ctx context.Context) error {

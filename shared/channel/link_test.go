@@ -148,7 +148,7 @@ func TestOneProcessPolls(t *testing.T) {
 		t.Fatal(held, err)
 	}
 	p := link(w, "parrot-token", ready)
-	w.log.wait(t, "another process polls")
+	w.log.wait(t, "another process serves")
 	select {
 	case <-p.cursors:
 		t.Error("polled although another process does")

@@ -3,6 +3,7 @@ package channel
 import (
 	"strings"
 
+	"github.com/hearthfaas/hearth/shared/ledger"
 	"github.com/hearthfaas/hearth/shared/message"
 )
 
@@ -57,4 +58,18 @@ func orderOf(in message.Inbound) (order, bool) {
 	}
 	v, ok := words[strings.ToLower(strings.TrimRight(text, "。！!. "))]
 	return order{verb: v, word: true}, ok
+}
+
+// IsCommand reports whether text begins with a command: "/runs", "/stop RUN". It is for platforms where people
+// give commands names of their own.
+func IsCommand(text string) bool {
+	o, ok := orderOf(message.Inbound{Kind: message.Text, Text: text})
+	return ok && !o.word
+}
+
+// IsOrder is IsCommand for words that may as well begin a sentence: with at most a run behind them.
+func IsOrder(text string) bool {
+	o, _ := orderOf(message.Inbound{Kind: message.Text, Text: text})
+	lane, err := ledger.ParseLane(o.run)
+	return IsCommand(text) && (o.run == "" || err == nil && lane.IsRun())
 }

@@ -173,3 +173,21 @@ func TestOrderWaitsForTasks(t *testing.T) {
 		t.Errorf("said %q", said)
 	}
 }
+
+func TestCommandsOfOtherNames(t *testing.T) {
+	for _, tt := range []struct {
+		text           string
+		command, order bool
+	}{
+		{"/runs", true, true},
+		{"/STOP " + run, true, true},
+		{"/stop the server", true, false},
+		{"/hearth runs", false, false},
+		{"stop", false, false},
+		{"", false, false},
+	} {
+		if command, order := channel.IsCommand(tt.text), channel.IsOrder(tt.text); command != tt.command || order != tt.order {
+			t.Errorf("%q: command %v, order %v", tt.text, command, order)
+		}
+	}
+}

@@ -184,14 +184,18 @@ func (f *function) introduce(ctx context.Context, a Account) (message.Sender, er
 	if err != nil {
 		return message.Sender{}, fault.As(fault.Unavailable, err, "we do not know who we are on %s", f.platform)
 	}
-	asked := a.Name + call.Path + string(call.Body)
+	asked := a.Name + call.Path + call.Header.Get("Authorization") + string(call.Body)
 	f.mu.Lock()
 	self, ok := f.self[asked]
 	f.mu.Unlock()
 	if ok {
 		return self, nil
 	}
-	answer, err := f.sender.api.do(ctx, a.base(f.adapter.Caps()), call, callTimeout)
+	base, err := a.base(f.adapter)
+	if err != nil {
+		return message.Sender{}, err
+	}
+	answer, err := f.sender.api.do(ctx, base, call, callTimeout)
 	if err != nil {
 		return message.Sender{}, fault.As(fault.Unavailable, err, "cannot ask %s who we are", f.platform)
 	}

@@ -36,6 +36,7 @@ type sender struct {
 	ledger  *ledger.Ledger
 	api     api
 	pace    *pacer
+	closed  closed
 }
 
 // delivery is how far a message of several parts got.
@@ -48,7 +49,9 @@ type delivery struct {
 func (s *sender) send(ctx context.Context, out message.Outbound) (message.Receipt, error) {
 	a := NewAccount(s.env, out.Address.Platform, out.Address.Account)
 	digest := digestOf(out)
-	out.Markdown = marked(out)
+	if !s.adapter.Caps().Dedupes {
+		out.Markdown = marked(out)
+	}
 	calls, err := s.adapter.Encode(a, out)
 	if err != nil {
 		return message.Receipt{}, err
@@ -162,11 +165,27 @@ func placeOf(to message.Address) string {
 }
 
 func (s *sender) attempt(ctx context.Context, a Account, call Call) (string, error) {
-	answer, err := s.api.do(ctx, a.base(s.adapter.Caps()), call, callTimeout)
+	base, err := a.base(s.adapter)
 	if err != nil {
 		return "", err
 	}
-	return s.adapter.Classify(answer)
+	if s.closed.has(base+call.Path, s.env.Now()) {
+		return "", ErrClosed
+	}
+	if signer, ok := s.adapter.(Signer); ok {
+		if call, err = signer.Sign(a, call); err != nil {
+			return "", err
+		}
+	}
+	answer, err := s.api.do(ctx, base, call, callTimeout)
+	if err != nil {
+		return "", err
+	}
+	id, err := s.adapter.Classify(answer)
+	if errors.Is(err, ErrClosed) {
+		s.closed.add(base+call.Path, s.env.Now())
+	}
+	return id, err
 }
 
 // wait waits for the conversation's turn, or is Limited when that comes too late for this call.

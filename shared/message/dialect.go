@@ -9,6 +9,7 @@ import (
 // which alone sees raw text and escapes it: markup and text never meet before.
 type Dialect struct {
 	Span    func(s Span) string                       // text in its style
+	Between func(before, after string) string         // what keeps two written spans apart; nil: nothing
 	Heading func(level int) (mark string, also Style) // what a heading starts with, and the style of its text
 	Code    func(lang, code string) string            // a block of raw code
 	Quote   func(text string, depth int) string       // depth is 0 outside of other quotes
@@ -55,9 +56,15 @@ func (d Dialect) block(b Block, depth int) string {
 
 func (d Dialect) text(spans []Span, also Style) string {
 	var b strings.Builder
+	before := ""
 	for _, s := range spans {
 		s.Style |= also
-		b.WriteString(d.Span(s))
+		written := d.Span(s)
+		if d.Between != nil {
+			b.WriteString(d.Between(before, written))
+		}
+		b.WriteString(written)
+		before = written
 	}
 	return b.String()
 }

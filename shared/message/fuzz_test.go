@@ -15,7 +15,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, markdown string) {
 		doc := message.Parse(markdown)
-		for _, d := range []message.Dialect{message.Plain, message.GFM, message.TelegramHTML} {
+		for _, d := range []message.Dialect{message.Plain, message.GFM, message.TelegramHTML, message.Mrkdwn} {
 			for _, part := range message.Split(doc, 100, sizeOf(d, message.Bytes)) {
 				if strings.TrimSpace(d.Write(part)) == "" {
 					t.Error("an empty part")

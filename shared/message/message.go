@@ -2,7 +2,11 @@
 // adapter decodes its platform into Inbound and encodes Outbound for it; nothing else knows a platform.
 package message
 
-import "time"
+import (
+	"time"
+
+	"github.com/hearthfaas/hearth/shared/fault"
+)
 
 // Address is a place on a platform. It is frozen in the inbound message: answers go there and nowhere
 // else. Values keep the platform's own case and are never rebuilt from a session key.
@@ -96,6 +100,20 @@ type Outbound struct {
 	Repeated bool       `json:"repeated,omitempty"` // an earlier delivery has an unknown outcome: this may be its second copy
 }
 
+// Document is what the message says, with the names of its files.
+func (o Outbound) Document() Document {
+	doc := Parse(o.Markdown)
+	if len(o.Files) == 0 {
+		return doc
+	}
+	list := Block{Kind: List}
+	for _, f := range o.Files {
+		name := Document{{Spans: []Span{{Text: f.Name, Style: Mono}}}}
+		list.Items = append(list.Items, Item{Blocks: name})
+	}
+	return append(doc, list)
+}
+
 // Button is a choice under a message. Value comes back in Press: at most 64 bytes, the smallest limit of
 // all platforms (Telegram's callback_data).
 type Button struct {
@@ -106,6 +124,14 @@ type Button struct {
 
 // MaxButtonValue is the limit of Button.Value in bytes.
 const MaxButtonValue = 64
+
+// Check reports a value that is empty or too long. It is never cut: it would mean something else.
+func (b Button) Check() error {
+	if len(b.Value) == 0 || len(b.Value) > MaxButtonValue {
+		return fault.New(fault.Invalid, "a button's value has 1 to %d bytes, not %d", MaxButtonValue, len(b.Value)).At("buttons")
+	}
+	return nil
+}
 
 // Receipt says where a message ended up. IDs are the native ids of its parts, in order.
 type Receipt struct {

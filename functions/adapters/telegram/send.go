@@ -55,7 +55,7 @@ func (adapter) Encode(a channel.Account, out message.Outbound) ([]channel.Call, 
 	if err != nil {
 		return nil, err
 	}
-	parts := message.Split(content(out), maxText, size)
+	parts := message.Split(out.Document(), maxText, size)
 	calls := make([]channel.Call, len(parts))
 	for i, part := range parts {
 		p := text{Chat: chat, Thread: thread, Preview: preview{true}}
@@ -72,20 +72,6 @@ func (adapter) Encode(a channel.Account, out message.Outbound) ([]channel.Call, 
 		}
 	}
 	return calls, nil
-}
-
-// content is what a message says, with the names of its files.
-func content(out message.Outbound) message.Document {
-	doc := message.Parse(out.Markdown)
-	if len(out.Files) == 0 {
-		return doc
-	}
-	list := message.Block{Kind: message.List}
-	for _, f := range out.Files {
-		name := message.Document{{Spans: []message.Span{{Text: f.Name, Style: message.Mono}}}}
-		list.Items = append(list.Items, message.Item{Blocks: name})
-	}
-	return append(doc, list)
 }
 
 // size is the larger of both forms that a part can take.
@@ -163,8 +149,8 @@ func buttons(rows [][]message.Button) (*keyboard, error) {
 	for _, row := range rows {
 		var line []button
 		for _, b := range row {
-			if len(b.Value) == 0 || len(b.Value) > message.MaxButtonValue {
-				return nil, fault.New(fault.Invalid, "a button's value has 1 to %d bytes, not %d", message.MaxButtonValue, len(b.Value)).At("buttons")
+			if err := b.Check(); err != nil {
+				return nil, err
 			}
 			line = append(line, button{b.Label, b.Value})
 		}

@@ -1,18 +1,22 @@
 // Package channeltest is the suite that every adapter passes. An adapter's test is one Suite and two
 // folders of goldens:
 //
-//	testdata/decode/*.txtar   request: a webhook's body as the platform sends it · inbound: what it means
+//	testdata/decode/*.txtar   request: a webhook's body as the platform sends it, after its headers if a blank
+//	                          line ends them · inbound: what it means
 //	testdata/encode/*.txtar   outbound: a message · calls: how it goes out
 //
 // go test -channeltest.update writes the second half of each anew.
 package channeltest
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
+	"net/textproto"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -47,12 +51,14 @@ type Suite struct {
 	SignsBody bool                                      // the proof covers the body
 	Text      func(t testing.TB, c channel.Call) string // the text that a call shows
 	Answers   []Answer
+	AnyBody   bool // an answer with status 2xx is a success, whatever it says
 }
 
 // Answer is one line of the table of a platform's answers.
 type Answer struct {
 	Name   string
 	Status int
+	Header map[string][]string
 	Body   string
 	ID     string        // of a success
 	Kind   fault.Kind    // of an error
@@ -158,16 +164,34 @@ func request(body string) channel.Request {
 
 func (s Suite) decode(adapter channel.Adapter) func(*testing.T) {
 	return goldens("decode", "request", "inbound", func(t *testing.T, body []byte) []byte {
-		batch, err := adapter.Decode(s.account(t, s.Secrets), request(string(body)))
+		batch, err := adapter.Decode(s.account(t, s.Secrets), headed(t, body))
 		if err != nil {
 			return []byte("error: " + string(fault.KindOf(err)) + "\n")
 		}
 		var out bytes.Buffer
+		if ack := batch.Ack; ack.Body != nil {
+			fmt.Fprintf(&out, "ack: %s %s\n", ack.Type, ack.Body)
+		}
 		for _, in := range batch.Events {
 			show(t, &out, in)
 		}
 		return out.Bytes()
 	})
+}
+
+// headed reads a golden request: headers and a blank line may stand before the body.
+func headed(t *testing.T, golden []byte) channel.Request {
+	head, body, found := bytes.Cut(golden, []byte("\n\n"))
+	if !found {
+		return request(string(golden))
+	}
+	r := request(string(body))
+	header, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(append(head, "\n\n"...)))).ReadMIMEHeader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = http.Header(header)
+	return r
 }
 
 func (s Suite) encode(adapter channel.Adapter) func(*testing.T) {
@@ -194,6 +218,9 @@ func write(t *testing.T, out *bytes.Buffer, form string, c *channel.Call) {
 		return
 	}
 	fmt.Fprintf(out, "%s%s %s\n", form, c.Method, c.Path)
+	if id := c.Header.Get("webhook-id"); id != "" {
+		fmt.Fprintf(out, "webhook-id: %s\n", id)
+	}
 	if json.Valid(c.Body) {
 		show(t, out, json.RawMessage(c.Body))
 	} else {
@@ -317,7 +344,7 @@ func (s Suite) classify(adapter channel.Adapter) func(*testing.T) {
 	return func(t *testing.T) {
 		for _, tt := range s.Answers {
 			t.Run(tt.Name, func(t *testing.T) {
-				id, err := adapter.Classify(channel.Answer{Status: tt.Status, Header: map[string][]string{}, Body: []byte(tt.Body)})
+				id, err := adapter.Classify(channel.Answer{Status: tt.Status, Header: tt.Header, Body: []byte(tt.Body)})
 				if id != tt.ID || (err == nil) != (tt.Kind == "") || err != nil && fault.KindOf(err) != tt.Kind {
 					t.Fatalf("got %q, %v (%s), want %q, %s", id, err, fault.KindOf(err), tt.ID, tt.Kind)
 				}
@@ -327,8 +354,8 @@ func (s Suite) classify(adapter channel.Adapter) func(*testing.T) {
 			})
 		}
 		for _, status := range []int{200, 400, 429, 500, 502, 503} {
-			if _, err := adapter.Classify(channel.Answer{Status: status, Body: []byte("<html>")}); err == nil {
-				t.Errorf("a page with status %d is a success", status)
+			if _, err := adapter.Classify(channel.Answer{Status: status, Body: []byte("<html>")}); (err == nil) != (s.AnyBody && status == 200) {
+				t.Errorf("a page with status %d: %v", status, err)
 			}
 		}
 	}
@@ -362,6 +389,7 @@ func (s Suite) caps(adapter channel.Adapter) func(*testing.T) {
 			{"edits", caps.Edits, func(o *message.Outbound) { o.Edit = s.Message }},
 			{"quotes", caps.Quotes, func(o *message.Outbound) { o.ReplyTo = s.Message }},
 			{"threads", caps.Threads, func(o *message.Outbound) { o.Address.Thread = s.Thread }},
+			{"dedupes", caps.Dedupes, func(o *message.Outbound) { o.Key = "k/2" }},
 			{"buttons", caps.Buttons, func(o *message.Outbound) { o.Buttons = [][]message.Button{{{Label: "Yes", Value: "a:r3f-x:0"}}} }},
 		} {
 			if changed := !reflect.DeepEqual(base, encode(claim.change)); changed != claim.claim {
