@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,42 +13,61 @@ import (
 	"github.com/hearthfaas/hearth/shared/channel"
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/fn"
-	"github.com/hearthfaas/hearth/shared/provider"
+	"github.com/hearthfaas/hearth/shared/fn/lambda"
 )
 
 func newFnCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "fn NAME",
+		Use:   "fn [NAME]",
 		Short: "Serve one function on $port (default 8080), as a container does",
-		Args:  takes(cobra.ExactArgs(1)),
+		Long: `Serves one function on $port (default 8080), as a container does. Without NAME it is the one of $fprocess,
+as in a stack file, or in a Lambda function the one of its handler: fn.NAME.
+
+adapters, planner and plugins serve all functions of that kind together.`,
+		Args: takes(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := function(args[0])
-			if err != nil {
-				return err
-			}
 			env := fn.OSEnv(slog.New(slog.NewJSONHandler(a.err, nil)))
-			l, err := provider.Inherited(env)
-			if err != nil {
+			f, err := served(env, args)
+			switch {
+			case err != nil && lambda.Hosts(env):
+				return lambda.Refuse(cmd.Context(), env, err)
+			case err != nil:
 				return err
+			case lambda.Hosts(env):
+				return lambda.Main(cmd.Context(), f, env)
+			default:
+				return fn.Main(cmd.Context(), f, env)
 			}
-			if l != nil {
-				return fn.Serve(cmd.Context(), f, env, l)
-			}
-			return fn.Main(cmd.Context(), f, env)
 		},
 	}
 }
 
-// function returns the function of a name.
+// served returns the function that the arguments name, else the environment.
+func served(env *fn.Env, args []string) (fn.Function, error) {
+	if len(args) == 1 {
+		return function(args[0])
+	}
+	if name, found := strings.CutPrefix(env.Setting("fprocess", ""), "hearth fn "); found {
+		return function(name)
+	}
+	if name, found := strings.CutPrefix(env.Setting("_HANDLER", ""), "fn."); found {
+		return function(name)
+	}
+	return fn.Function{}, usage{errors.New(`want hearth fn NAME, or fprocess="hearth fn NAME" in the environment`)}
+}
+
+// function returns the function of a name, or the group.
 func function(name string) (fn.Function, error) {
 	all := catalog.All()
+	deployed, _ := grouped(all)
+	all = append(all, deployed...)
 	i := slices.IndexFunc(all, func(f fn.Function) bool { return f.Name == name })
 	if i < 0 {
-		names := make([]string, len(all))
-		for i, f := range all {
-			names[i] = f.Name
+		names := map[string]bool{}
+		for _, f := range all {
+			names[f.Name] = true
 		}
-		return fn.Function{}, fault.New(fault.NotFound, "no function %q; there are: %s", name, strings.Join(names, ", "))
+		return fn.Function{}, fault.New(fault.NotFound, "no function %q; there are: %s", name, strings.Join(slices.Sorted(maps.Keys(names)), ", "))
 	}
 	return all[i], nil
 }

@@ -29,6 +29,9 @@ func main() {
 // run runs one command and returns its exit code.
 func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
+	if len(args) == 0 && a.setting("AWS_LAMBDA_RUNTIME_API", "") != "" {
+		args = []string{"fn"} // Lambda starts its program without arguments
+	}
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	code := exitCode(err)
@@ -74,7 +77,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 failed and ro
 		newUpCommand(a), newFnCommand(a), newLinkCommand(a),
 		newChatCommand(a), newDoCommand(a), newTaskCommand(a), newRunsCommand(a),
 		newApproveCommand(a), newDenyCommand(a), newUndoCommand(a), newStopCommand(a),
-		newMailCommand(a), newUserCommand(a), newPairCommand(a), newDoctorCommand(a),
+		newMailCommand(a), newUserCommand(a), newPairCommand(a), newStackCommand(a), newKeyCommand(a), newDoctorCommand(a),
 	)
 	return root
 }

@@ -28,6 +28,7 @@ type Client struct {
 	env   *fn.Env
 	from  string
 	base  string
+	names map[string]string // of grouped functions: where each is
 	http  *http.Client
 	vault *vault.Vault
 }
@@ -37,9 +38,14 @@ type Bell struct {
 	Lane string `json:"lane"`
 }
 
-// Open returns the client of the function from. It fails without ENCRYPTION_KEY.
+// Open returns the client of the function from. It fails without ENCRYPTION_KEY. Where several functions
+// are deployed as one, HEARTH_GROUPS says so (see Groups).
 func Open(env *fn.Env, from string) (*Client, error) {
 	v, err := env.Vault()
+	if err != nil {
+		return nil, err
+	}
+	names, err := readGroups(env.Setting(GroupsSetting, ""))
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +55,7 @@ func Open(env *fn.Env, from string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{env: env, from: from, base: Base(env), http: client, vault: v}, nil
+	return &Client{env: env, from: from, base: Base(env), names: names, http: client, vault: v}, nil
 }
 
 // Base returns the gateway's URL without a trailing slash.
@@ -80,7 +86,7 @@ func (c *Client) Call(ctx context.Context, to string, call vault.Call, in, out a
 	}
 	name, _, _ := strings.Cut(to, "/")
 	call.From, call.To, call.Plugin = c.from, name, strings.HasPrefix(name, "plugin-")
-	resp, err := c.post(ctx, "/function/"+to, body, c.vault.Sign(call, body, c.env.Now()), nil)
+	resp, err := c.post(ctx, "/function/"+c.place(to), body, c.vault.Sign(call, body, c.env.Now()), nil)
 	if err != nil {
 		return err
 	}
@@ -99,7 +105,7 @@ func (c *Client) Ring(ctx context.Context, to, lane string) error {
 		return fault.As(fault.Internal, err, "encode a doorbell")
 	}
 	call := vault.Call{From: c.from, To: to, Lane: lane}
-	resp, err := c.post(ctx, "/async-function/"+to, body, c.vault.Sign(call, body, c.env.Now()), map[string]string{LaneHeader: lane})
+	resp, err := c.post(ctx, "/async-function/"+c.place(to), body, c.vault.Sign(call, body, c.env.Now()), map[string]string{LaneHeader: lane})
 	if err != nil {
 		return err
 	}
