@@ -29,21 +29,23 @@ var house = [][]string{
 	{"shared/ledger", "shared/model", "shared/audit", "shared/gateway"},
 	{"shared/blob"},
 	{"shared/fn", "shared/sandbox", "shared/model/builtin"},
-	{"shared/flow", "shared/policy", "shared/manifest", "shared/message", "shared/vault", "shared/mailbox", "shared/database"},
-	{"shared/strictjson"},
+	{"shared/flow", "shared/policy", "shared/manifest", "shared/message", "shared/vault", "shared/mailbox", "shared/database", "shared/webhook"},
+	{"shared/strictjson", "shared/address"},
 	{"shared/fault"},
 }
 
 // narrow names the packages that may import less of ours than their place allows.
 var narrow = map[string][]string{
 	"functions/catalog":    {"functions", "shared/fn"},
-	"shared/provider":      {"shared/sandbox", "shared/flow", "shared/gateway", "shared/fn", "shared/manifest", "shared/fault"},
+	"shared/provider":      {"shared/sandbox", "shared/flow", "shared/gateway", "shared/fn", "shared/manifest", "shared/webhook", "shared/address", "shared/fault"},
 	"shared/redisd":        {"shared/fault"},
 	"shared/demo":          {"shared/flow", "shared/fault"},
 	"shared/sandbox":       {"shared/manifest", "shared/fault"},
 	"shared/model/builtin": {"shared/flow", "shared/manifest", "shared/fault"},
 	"shared/mailbox":       {"shared/fault"},
 	"shared/database":      {"shared/fault"},
+	"shared/webhook":       {"shared/fault"},
+	"shared/address":       {},
 }
 
 // homes say where each dependency may be used, besides in tests. A new one gets one home.

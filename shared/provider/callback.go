@@ -3,10 +3,6 @@ package provider
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"net"
 	"net/http"
 	"net/netip"
@@ -18,8 +14,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hearthfaas/hearth/shared/address"
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/gateway"
+	"github.com/hearthfaas/hearth/shared/webhook"
 )
 
 // CallbackSecret is the secret that callbacks are signed with: "whsec_" and 32 bytes in base64, as Standard
@@ -138,35 +136,24 @@ func (c *queued) headers() http.Header {
 	return h
 }
 
-// sign signs a callback as Standard Webhooks 1.0 says: webhook-signature is "v1," and the base64 of
-// HMAC-SHA256 over id, timestamp and body with dots between them. What is not covered by that, such as the
-// function's status, is as safe as the connection.
+// sign signs a callback as Standard Webhooks says. What is not covered by that, such as the function's status, is
+// as safe as the connection.
 func (p *Provider) sign(h http.Header, o *outcome) {
-	key, err := p.callbackKey()
+	keys, err := p.callbackKeys()
 	if err != nil {
 		p.log.Warn("callbacks are not signed", "err", err)
 		return
 	}
-	stamp := strconv.FormatInt(p.env.Now().Unix(), 10)
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(o.ID + "." + stamp + "."))
-	mac.Write(o.Body)
-	h.Set("Webhook-Id", o.ID)
-	h.Set("Webhook-Timestamp", stamp)
-	h.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	keys.Sign(h, o.ID, o.Body, p.env.Now())
 }
 
-const keyPrefix = "whsec_"
-
-// callbackKey returns the key that callbacks are signed with, which it makes when there is none.
-func (p *Provider) callbackKey() ([]byte, error) {
+// callbackKeys returns the keys that callbacks are signed with. When there is none, it makes one.
+func (p *Provider) callbackKeys() (webhook.Keys, error) {
 	p.keyed.Lock()
 	defer p.keyed.Unlock()
 	text, err := p.env.Secret(CallbackSecret)
 	if fault.Is(err, fault.Unauthorized) {
-		key := make([]byte, 32)
-		rand.Read(key)
-		text = keyPrefix + base64.StdEncoding.EncodeToString(key)
+		text = webhook.NewSecret()
 		if err = replaceFile(filepath.Join(p.env.Secrets, CallbackSecret), text); err != nil {
 			err = fault.As(fault.Unavailable, err, "the secret %s cannot be made", CallbackSecret)
 		}
@@ -174,11 +161,7 @@ func (p *Provider) callbackKey() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(text, keyPrefix))
-	if err != nil || len(key) < 24 {
-		return nil, fault.As(fault.Invalid, err, "want whsec_ and at least 24 bytes in base64").At(CallbackSecret)
-	}
-	return key, nil
+	return webhook.ParseKeys(CallbackSecret, text)
 }
 
 // callbackOf returns the callback URL of a request, or nil. To have a provider post somewhere is a way past
@@ -202,7 +185,7 @@ func (p *Provider) callbackOf(r *http.Request, trusted bool) (*url.URL, error) {
 		return u, nil
 	case !local(r):
 		return nil, needsPassword("callbacks need the basic auth of /system here")
-	case err == nil && !public(ip) || hostname(u.Host) == "localhost":
+	case err == nil && !address.Public(ip) || hostname(u.Host) == "localhost":
 		return nil, needsPassword("callbacks to " + u.Hostname() + " need the basic auth of /system")
 	}
 	return u, nil
@@ -250,10 +233,10 @@ func (p *Provider) wayTo(call *queued) http.RoundTripper {
 // checked is the one that is called.
 var (
 	anywhere = callbackTransport(nil)
-	outside  = callbackTransport(func(_, address string, _ syscall.RawConn) error {
-		to, err := netip.ParseAddrPort(address)
-		if err != nil || !public(to.Addr()) {
-			return fault.New(fault.Forbidden, "%s is not on the public internet", address)
+	outside  = callbackTransport(func(_, there string, _ syscall.RawConn) error {
+		to, err := netip.ParseAddrPort(there)
+		if err != nil || !address.Public(to.Addr()) {
+			return fault.New(fault.Forbidden, "%s is not on the public internet", there)
 		}
 		return nil
 	})
@@ -263,25 +246,6 @@ func callbackTransport(check func(network, address string, c syscall.RawConn) er
 	return &http.Transport{
 		DialContext: (&net.Dialer{Timeout: 5 * time.Second, Control: check}).DialContext, DisableKeepAlives: true,
 	}
-}
-
-// special are the networks that netip knows no name for and that are not the public internet (IANA's
-// special-purpose registries): shared address space, protocol assignments, benchmarks, reserved; NAT64 and
-// 6to4, which hide an IPv4 address.
-var special = prefixes("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")
-
-func prefixes(texts ...string) []netip.Prefix {
-	var list []netip.Prefix
-	for _, text := range texts {
-		list = append(list, netip.MustParsePrefix(text))
-	}
-	return list
-}
-
-// public reports whether an address is a host of the public internet.
-func public(ip netip.Addr) bool {
-	ip = ip.Unmap()
-	return ip.IsGlobalUnicast() && !ip.IsPrivate() && !slices.ContainsFunc(special, func(n netip.Prefix) bool { return n.Contains(ip) })
 }
 
 // local reports whether a request was made on this machine, to an address that only this machine has.

@@ -212,7 +212,7 @@ func TestCallbackIsNoOpenDoor(t *testing.T) {
 		{"http://[::ffff:127.0.0.1]:1/", "localhost:8080", "X: ", fault.Forbidden},
 		{"http://10.1.2.3/", "localhost:8080", "X: ", fault.Forbidden},
 		{"http://169.254.169.254/latest/meta-data", "localhost:8080", "X: ", fault.Forbidden},
-		{"http://203.0.113.1/", "localhost:8080", "X: ", ""},
+		{"http://callback.invalid/", "localhost:8080", "X: ", ""},
 		{"http://127.0.0.1" + port + "/function/record", "localhost:8080", "X: ", ""},
 		{"http://localhost" + port + "/async-function/record", "localhost:8080", "X: ", ""},
 		{"http://gateway.openfaas:8080/function/record", "localhost:8080", "X: ", ""},

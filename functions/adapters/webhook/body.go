@@ -14,6 +14,7 @@ import (
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/fn"
 	"github.com/hearthfaas/hearth/shared/message"
+	signed "github.com/hearthfaas/hearth/shared/webhook"
 )
 
 const (
@@ -49,13 +50,13 @@ func (adapter) Decode(a channel.Account, r channel.Request) (channel.Batch, erro
 		return channel.Batch{}, fault.New(fault.Invalid, "either text or action is needed").At("text")
 	}
 	in := message.Inbound{
-		ID: r.Header.Get(idHeader), Kind: message.Text, ChatKind: message.Direct, Mentioned: true,
+		ID: r.Header.Get(signed.IDHeader), Kind: message.Text, ChatKind: message.Direct, Mentioned: true,
 		Address:   message.Address{Platform: a.Platform, Account: a.Name, Chat: s.Session, Thread: s.Thread},
 		From:      message.Sender{ID: s.Sender.ID, Name: s.Sender.Name, Bot: s.Sender.Bot},
 		MessageID: s.Message, ReplyTo: s.ReplyTo, Text: s.Text, Lang: s.Lang,
 	}
 	if in.ID == "" {
-		return channel.Batch{}, fault.New(fault.Invalid, "%s is missing", idHeader)
+		return channel.Batch{}, fault.New(fault.Invalid, "%s is missing", signed.IDHeader)
 	}
 	if s.Group {
 		in.ChatKind = message.Group
@@ -122,7 +123,7 @@ func post(path, id string, e event) (channel.Call, error) {
 	}
 	return channel.Call{
 		Path: path, ID: id, Body: bytes.TrimSpace(body.Bytes()),
-		Header: http.Header{"Content-Type": {"application/json"}, idHeader: {id}},
+		Header: http.Header{"Content-Type": {"application/json"}, signed.IDHeader: {id}},
 	}, nil
 }
 

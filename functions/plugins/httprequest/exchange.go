@@ -52,7 +52,7 @@ func (x *exchange) build(m Message, key string) (*http.Request, error) {
 	if !slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}, m.Method) {
 		return nil, fault.New(fault.Invalid, "want GET, HEAD, POST, PUT, PATCH or DELETE, not %.20q", m.Method).At("params.method")
 	}
-	u, err := address(m)
+	u, err := urlOf(m)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (x *exchange) build(m Message, key string) (*http.Request, error) {
 	return req, nil
 }
 
-func address(m Message) (*url.URL, error) {
+func urlOf(m Message) (*url.URL, error) {
 	u, err := url.Parse(m.URL)
 	if err != nil || len(m.URL) > maxURL || u.Opaque != "" {
 		return nil, fault.New(fault.Invalid, "not an address").At("params.url")

@@ -158,7 +158,7 @@ func TestWebhooksAreProven(t *testing.T) {
 		status                                int
 	}{
 		"right":            {"whsec_" + hookKey, hookKey, "hooked", "e1", now, `{"a":1}`, 202},
-		"without prefix":   {hookKey, hookKey, "hooked", "e1", now, `{}`, 202},
+		"without prefix":   {hookKey, hookKey, "hooked", "e1", now, `{}`, 401},
 		"no secret":        {"", hookKey, "hooked", "e1", now, `{}`, 401},
 		"blank secret":     {" \n", "", "hooked", "e1", now, `{}`, 401},
 		"only the prefix":  {"whsec_", "", "hooked", "e1", now, `{}`, 401},

@@ -1,25 +1,14 @@
 package tasks
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/fn"
 	"github.com/hearthfaas/hearth/shared/journal"
+	"github.com/hearthfaas/hearth/shared/webhook"
 )
-
-// hookSkew is how far a webhook's timestamp may be from our clock (Standard Webhooks: a few minutes).
-const hookSkew = 5 * time.Minute
-
-// shortestKey is the least length of a webhook's key in bytes (Standard Webhooks says 24 to 64).
-const shortestKey = 16
 
 // hook starts a task whose trigger is a webhook. The request is signed as Standard Webhooks says
 // (standardwebhooks.com: webhook-id, webhook-timestamp, webhook-signature) with the secret
@@ -38,7 +27,8 @@ func (h *handler) hooked(r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := h.verifyHook(r.Header, body); err != nil {
+	id, err := h.verifyHook(r.Header, body)
+	if err != nil {
 		return "", err
 	}
 	if !json.Valid(body) {
@@ -54,7 +44,7 @@ func (h *handler) hooked(r *http.Request) (string, error) {
 	if t.Off {
 		return "", fault.New(fault.Forbidden, "the task %s is turned off", plan.TaskID)
 	}
-	lane := h.ledger.RunFor(h.ledger.TasksLane(), plan.TaskID+"#"+r.Header.Get("webhook-id"))
+	lane := h.ledger.RunFor(h.ledger.TasksLane(), plan.TaskID+"#"+id)
 	header, err := h.prepare(r.Context(), t, plan, journal.Request{ID: string(lane), Origin: journal.FromWebhook, Event: body})
 	if err != nil {
 		return "", err
@@ -65,28 +55,15 @@ func (h *handler) hooked(r *http.Request) (string, error) {
 	return string(lane), h.remember(r.Context(), doc, t, lane)
 }
 
-func (h *handler) verifyHook(header http.Header, body []byte) error {
+// verifyHook returns the id of a request that somebody with the secret signed.
+func (h *handler) verifyHook(header http.Header, body []byte) (string, error) {
 	secret, err := h.env.Secret("webhook-secret")
 	if err != nil {
-		return fault.As(fault.Unauthorized, err, "webhooks are not set up")
+		return "", fault.As(fault.Unauthorized, err, "webhooks are not set up")
 	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-	if err != nil || len(key) < shortestKey {
-		return fault.As(fault.Unauthorized, err, "webhook-secret is not whsec_ and at least %d bytes as base64", shortestKey)
+	keys, err := webhook.ParseKeys("webhook-secret", secret)
+	if err != nil {
+		return "", err
 	}
-	id, stamp := header.Get("webhook-id"), header.Get("webhook-timestamp")
-	seconds, err := strconv.ParseInt(stamp, 10, 64)
-	if id == "" || err != nil || h.env.Now().Sub(time.Unix(seconds, 0)).Abs() > hookSkew {
-		return fault.New(fault.Unauthorized, "the webhook has no id, or a timestamp that is not now")
-	}
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(id + "." + stamp + "."))
-	mac.Write(body)
-	want := []byte("v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)))
-	for _, got := range strings.Fields(header.Get("webhook-signature")) {
-		if hmac.Equal([]byte(got), want) {
-			return nil
-		}
-	}
-	return fault.New(fault.Unauthorized, "the webhook's signature is wrong")
+	return keys.Verify(header, body, h.env.Now())
 }
