@@ -57,13 +57,14 @@ vuln: ## known vulnerabilities in what we depend on (asks vuln.go.dev)
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 verify: build page ## that generated files belong to their sources
-	@if [ -f stack.yml ]; then bin/hearth stack --check; fi
+	@bin/hearth stack --check
+	@bin/hearth stack --ce --check
 
 dev-setup: ## what more can be installed (SUDO=1 installs it with apt)
 	@SUDO="$(SUDO)" tests/dev-setup
 
-template: ## the name under which faas-cli looks for templates
+template: ## the name under which faas-cli looks for templates (for checkouts without links)
 	@ln -sfn templates template
 
 clean: ## remove what was built; .hearth, where your data is, stays
-	@rm -rf bin template
+	@rm -rf bin build
