@@ -86,9 +86,10 @@ func (d *doctor) examine(ctx context.Context) []finding {
 	list := d.gateway(ctx)
 	list = append(list, d.store(ctx), d.model(ctx))
 	list = append(list, d.secrets()...)
-	return append(list, d.zone(), d.disk(), d.program("redis-server", "keeps the store when nothing else does", "redis-server"),
+	list = append(list, d.mail(), d.zone(), d.disk(), d.program("redis-server", "keeps the store when nothing else does", "redis-server"),
 		d.program("llama-server", "serves a GGUF file in MODEL_PATH", "llama-server"),
 		d.program("chromium", "runs the tests of the page", "chromium", "chromium-browser", "google-chrome"))
+	return append(list, promises()...)
 }
 
 // of is a finding about an error. What mends it is the error's own next command, or else mend; an error

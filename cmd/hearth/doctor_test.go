@@ -194,3 +194,21 @@ func TestSkew(t *testing.T) {
 		}
 	}
 }
+
+func TestDoctorLooksAtMail(t *testing.T) {
+	f := healthy(t)
+	for name, c := range map[string]struct{ server, from, want string }{
+		"a local mailbox":   {"", "", fine},
+		"no sender":         {"smtp://postman:pw@mail.example.com:587", "", poor},
+		"a sender":          {"smtp://postman:pw@mail.example.com:587", "assistant@example.com", fine},
+		"a user who is one": {"smtps://a%40example.com:pw@mail.example.com", "", fine},
+		"nobody to sign in": {"smtp://mail.example.com:25", "", poor},
+	} {
+		_, set := home(t)
+		set["SMTP_URL"], set["HEARTH_MAIL_FROM"] = c.server, c.from
+		_, found := f.examined(set)
+		if found["mail"].State != c.want || strings.Contains(found["mail"].Detail, "pw") || found["deployment"].State != fine {
+			t.Errorf("%s: %+v", name, found["mail"])
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -173,6 +174,31 @@ func install(program string) string {
 		return "brew install " + strings.TrimSuffix(program, "-server")
 	}
 	return "sudo apt-get install " + program
+}
+
+// mail looks at who letters come from: a plan would fail only at the step that sends.
+func (d *doctor) mail() finding {
+	server := d.env.Setting("SMTP_URL", "")
+	if server == "" {
+		return finding{"mail", fine, "a local mailbox: nothing leaves this machine", ""}
+	}
+	u, err := url.Parse(server)
+	if err != nil {
+		return of("mail", err, "SMTP_URL=smtp://user:password@host:port")
+	}
+	if !strings.Contains(u.User.Username(), "@") && d.env.Setting("HEARTH_MAIL_FROM", "") == "" {
+		return finding{"mail", poor, "letters have no sender: the user in SMTP_URL is no address", "set HEARTH_MAIL_FROM=assistant@example.com"}
+	}
+	return finding{"mail", fine, "by " + u.Host, ""}
+}
+
+// promises say how far the limits of deployments are kept on one machine.
+func promises() []finding {
+	var list []finding
+	for _, p := range provider.Promises() {
+		list = append(list, finding{"deployment", fine, p.Field + ": " + p.Kept, ""})
+	}
+	return list
 }
 
 // disk looks at the space where the data folder is, or will be.

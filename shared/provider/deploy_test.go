@@ -418,15 +418,16 @@ func TestOwnPluginKeepsItsManifest(t *testing.T) {
 	}
 }
 
-// TestEnvironmentNeedsAProcess is for a function that would run inside the provider.
+// TestEnvironmentNeedsAProcess is for a function that would run inside the provider. What a stack file leaves
+// blank is the house's.
 func TestEnvironmentNeedsAProcess(t *testing.T) {
-	r := start(t)
+	r := start(t, func(c *provider.Config) { c.Environ = append(c.Environ, "OPENAI_BASE_URL=ours") })
 	spec := fine()
-	spec.Service, spec.EnvProcess, spec.EnvVars = "echo", "", map[string]string{"colour": "red"}
+	spec.Service, spec.EnvProcess, spec.EnvVars = "echo", "", map[string]string{"colour": "red", "OPENAI_BASE_URL": ""}
 	r.must("PUT", "/system/functions", encoded(t, spec))
 	pid := r.pid()
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	if pid == os.Getpid() || err != nil || !strings.Contains(string(raw), "\x00colour=red\x00") {
+	if pid == os.Getpid() || err != nil || !strings.Contains(string(raw), "\x00colour=red\x00") || strings.Contains(string(raw), "OPENAI_BASE_URL=\x00") {
 		t.Errorf("process %d has the environment %q, %v", pid, raw, err)
 	}
 	spec.EnvVars = nil

@@ -38,7 +38,9 @@ func (p *Provider) spec(d Deployment, prog program) (sandbox.Spec, error) {
 		spec.Env = slices.Clone(p.config.Environ)
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.Env)) {
-		spec.Env = append(spec.Env, name+"="+d.Env[name])
+		if value := d.Env[name]; value != "" || prog.foreign { // a stack file gives our settings blank that nobody chose
+			spec.Env = append(spec.Env, name+"="+value)
+		}
 	}
 	if prog.foreign && d.Process != "" {
 		fixed = append(fixed, "fprocess="+d.Process)

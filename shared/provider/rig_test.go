@@ -47,7 +47,7 @@ func serveChild(name string) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	env := fn.OSEnv(slog.New(slog.NewTextHandler(os.Stderr, nil)))
-	l, err := provider.Inherited(env)
+	l, err := fn.Listen(ctx, env)
 	if err == nil {
 		i := slices.IndexFunc(functions(), func(f fn.Function) bool { return f.Name == name })
 		err = fn.Serve(ctx, functions()[i], env, l)

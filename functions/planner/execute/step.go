@@ -27,7 +27,7 @@ const defaultWall = 60 * time.Second
 
 // runAll runs units side by side and waits for all of them.
 func (h *handler) runAll(ctx context.Context, j *journal.Journal, units []*flow.Unit) error {
-	ready := map[*flow.Unit]prepared{}
+	var ready []prepared
 	for _, u := range units { // before any of them changes the run
 		p, err := h.prepare(ctx, j.Run(), u)
 		if err != nil {
@@ -36,18 +36,19 @@ func (h *handler) runAll(ctx context.Context, j *journal.Journal, units []*flow.
 			}
 			continue
 		}
-		ready[u] = p
+		ready = append(ready, p)
 	}
 	var group errgroup.Group // one that fails, or is refused after a stop, must not cut off the calls of the others
 	group.SetLimit(sideBySide)
-	for u, p := range ready {
-		group.Go(func() error { return h.runUnit(ctx, j, u, p) })
+	for _, p := range ready {
+		group.Go(func() error { return h.runUnit(ctx, j, p) })
 	}
 	return group.Wait()
 }
 
 // prepared is a unit whose parameters are known.
 type prepared struct {
+	unit     *flow.Unit
 	manifest manifest.Manifest
 	params   json.RawMessage
 	input    json.RawMessage
@@ -58,7 +59,7 @@ type prepared struct {
 // which no other unit may be changing.
 func (h *handler) prepare(ctx context.Context, run *flow.Run, u *flow.Unit) (prepared, error) {
 	step := run.Of(u)
-	p := prepared{wall: defaultWall}
+	p := prepared{unit: u, wall: defaultWall}
 	if err := policy.May(policy.Principal{User: run.User, Role: policy.Role(run.Role)}, policy.Act, run.User); err != nil {
 		return p, err
 	}
@@ -173,8 +174,8 @@ func isTable(raw json.RawMessage) bool {
 
 // runUnit acts: recall window, intent, call, outcome. Each line is in the journal before the next thing
 // happens.
-func (h *handler) runUnit(ctx context.Context, j *journal.Journal, u *flow.Unit, p prepared) error {
-	run := j.Run()
+func (h *handler) runUnit(ctx context.Context, j *journal.Journal, p prepared) error {
+	run, u := j.Run(), p.unit
 	fact := run.Of(u).Fact
 	if hold := recall(run, u, fact, p.manifest); hold > 0 {
 		return j.Write(ctx, flow.Event{Type: flow.Held, Step: u.ID, Params: p.params, Until: h.env.Now().Add(hold)})
