@@ -7,8 +7,10 @@ ARGS ?=
 # What gofumpt looks at: everything but what npm unpacked.
 GO_FILES = $(shell find cmd functions shared tests $(wildcard templates) -name '*.go' -not -path '*/node_modules/*')
 
-# The race detector needs a C compiler.
-RACE = $(shell test "$$($(GO) env CGO_ENABLED)" = 1 && command -v $$($(GO) env CC) >/dev/null && echo -race)
+# The race detector needs a C compiler. It brings a check of pointers that the translated C code of SQLite fails
+# now and then, by where its memory happens to lie.
+RACE = $(shell test "$$($(GO) env CGO_ENABLED)" = 1 && command -v $$($(GO) env CC) >/dev/null && \
+	echo "-race -gcflags=modernc.org/...=-d=checkptr=0")
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test check unit page e2e race bench fmt lint vuln verify dev-setup template clean
@@ -41,7 +43,7 @@ e2e: ## the stories over the whole bundle
 	$(GO) test -count=1 -v ./tests/...
 
 race: ## the Go tests three times over under the race detector
-	$(GO) test -race -shuffle=on -count=3 -timeout 60m ./...
+	$(GO) test $(RACE) -shuffle=on -count=3 -timeout 60m ./...
 
 bench: build ## throughput and latency of a message beside a floor, in one run (ARGS="-rounds 5" for flags)
 	@$(GO) run ./tests/bench $(ARGS)

@@ -160,15 +160,13 @@ func (e *Env) Close() error {
 	return errors.Join(errs...)
 }
 
-// Logger returns the logger of the request in ctx, which knows its function, run and session.
+// Logger returns a logger of the call in ctx, which knows its function and id.
 func Logger(ctx context.Context, fallback *slog.Logger) *slog.Logger {
-	if l, ok := ctx.Value(loggerKey{}).(*slog.Logger); ok {
-		return l
+	if c, ok := ctx.Value(callKey{}).(call); ok {
+		return c.logger()
 	}
 	return fallback
 }
-
-type loggerKey struct{}
 
 // Zone returns the zone that days and hours are in unless a task names its own: HEARTH_TIMEZONE, else the
 // host's. It always has an IANA name, so that it means the same on every machine.

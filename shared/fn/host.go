@@ -26,6 +26,7 @@ import (
 type Host struct {
 	function Function
 	env      *Env
+	log      *slog.Logger
 	handler  http.Handler
 	registry *prometheus.Registry
 	calls    *prometheus.CounterVec
@@ -43,7 +44,7 @@ func NewHost(ctx context.Context, f Function, env *Env) (*Host, error) {
 	if err != nil {
 		return nil, fault.Wrap(err, "start %s", f.Name)
 	}
-	h := &Host{function: f, env: env, handler: handler, registry: prometheus.NewRegistry()}
+	h := &Host{function: f, env: env, log: env.Log.With("function", f.Name), handler: handler, registry: prometheus.NewRegistry()}
 	h.calls = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "http_requests_total", Help: "Calls by status code and method.",
 	}, []string{"code", "method"})
@@ -78,18 +79,14 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	start := h.env.Now()
 	out := &recorder{ResponseWriter: w}
 	r, settle := Duplex(w, r)
-	callID := r.Header.Get("X-Call-Id")
-	if callID == "" {
-		callID = NewID()
-		r.Header.Set("X-Call-Id", callID)
+	if r.Header.Get("X-Call-Id") == "" {
+		r.Header.Set("X-Call-Id", NewID())
 	}
 	if !ValidTrace(r.Header.Get("Traceparent")) {
 		r.Header.Set("Traceparent", NewTrace())
 		r.Header.Del("Tracestate")
 	}
-	log := h.env.Log.With("function", h.function.Name, "call", callID)
-	ctx := context.WithValue(r.Context(), loggerKey{}, log)
-	ctx = withTrace(ctx, r.Header)
+	ctx := withCall(r.Context(), h.log, r.Header)
 	if !h.function.Streams {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, h.timeout(r))
@@ -103,14 +100,16 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(out, r.Body, limit)
 	defer func() {
 		if p := recover(); p != nil {
-			h.panicked(out, log, p)
+			h.panicked(out, Logger(ctx, h.log), p)
 		}
 		settle()
 		code := strconv.Itoa(out.code())
 		took := h.env.Now().Sub(start).Seconds()
 		h.calls.WithLabelValues(code, r.Method).Inc()
 		h.seconds.WithLabelValues(code, r.Method).Observe(took)
-		log.Debug("call", "method", r.Method, "code", out.code(), "seconds", took)
+		if h.log.Enabled(ctx, slog.LevelDebug) {
+			Logger(ctx, h.log).Debug("call", "method", r.Method, "code", out.code(), "seconds", took)
+		}
 	}()
 	h.handler.ServeHTTP(out, r)
 }

@@ -2,6 +2,7 @@ package fn
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 )
@@ -41,25 +42,31 @@ func ValidTrace(parent string) bool {
 	return strings.Trim(trace, "0") != "" && strings.Trim(span, "0") != ""
 }
 
-type traceKey struct{}
+type callKey struct{}
 
-// trace is what a call passes on to the calls it makes.
-type trace struct{ callID, parent, state string }
-
-func withTrace(ctx context.Context, h http.Header) context.Context {
-	return context.WithValue(ctx, traceKey{}, trace{h.Get("X-Call-Id"), h.Get("Traceparent"), h.Get("Tracestate")})
+// call is what is known of a call while it is served, and passed on to the calls that it makes.
+type call struct {
+	log               *slog.Logger // of its function
+	id, parent, state string
 }
+
+func withCall(ctx context.Context, log *slog.Logger, h http.Header) context.Context {
+	return context.WithValue(ctx, callKey{}, call{log, h.Get("X-Call-Id"), h.Get("Traceparent"), h.Get("Tracestate")})
+}
+
+// logger is made where something is logged: most calls log nothing.
+func (c call) logger() *slog.Logger { return c.log.With("call", c.id) }
 
 // Propagate puts the call id and the trace of ctx on an outgoing request. The trace goes on as it came: spans
 // are made by gateways, so the parent of the next one is that of the call in ctx.
 func Propagate(ctx context.Context, h http.Header) {
-	t, ok := ctx.Value(traceKey{}).(trace)
+	c, ok := ctx.Value(callKey{}).(call)
 	if !ok {
 		return
 	}
-	h.Set("X-Call-Id", t.callID)
-	h.Set("Traceparent", t.parent)
-	if t.state != "" && len(t.state) <= maxTracestate {
-		h.Set("Tracestate", t.state)
+	h.Set("X-Call-Id", c.id)
+	h.Set("Traceparent", c.parent)
+	if c.state != "" && len(c.state) <= maxTracestate {
+		h.Set("Tracestate", c.state)
 	}
 }
