@@ -7,10 +7,8 @@ ARGS ?=
 # What gofumpt looks at: everything but what npm unpacked.
 GO_FILES = $(shell find cmd functions shared tests $(wildcard templates) -name '*.go' -not -path '*/node_modules/*')
 
-# The race detector needs a C compiler. It brings a check of pointers that the translated C code of SQLite fails
-# now and then, by where its memory happens to lie.
-RACE = $(shell test "$$($(GO) env CGO_ENABLED)" = 1 && command -v $$($(GO) env CC) >/dev/null && \
-	echo "-race -gcflags=modernc.org/...=-d=checkptr=0")
+# The race detector needs a C compiler.
+RACE = $(shell test "$$($(GO) env CGO_ENABLED)" = 1 && command -v $$($(GO) env CC) >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test check unit page e2e race bench fmt lint vuln verify dev-setup template clean

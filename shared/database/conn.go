@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -32,6 +33,7 @@ type Conn struct {
 	source  Source
 	session Session
 	link    link
+	closed  sync.Once // what a link holds is in C memory, and must not be freed twice
 }
 
 // link is what the drivers have in common.
@@ -60,8 +62,8 @@ func (s Source) Open(ctx context.Context, session Session) (*Conn, error) {
 	return c, nil
 }
 
-// Close ends the connection, and with it a transaction that is not committed.
-func (c *Conn) Close() { c.link.close() }
+// Close ends the connection, and with it a transaction that is not committed. Closing again does nothing.
+func (c *Conn) Close() { c.closed.Do(c.link.close) }
 
 // Begin starts the transaction. From here on, the connection does what the session is for and nothing else, as
 // far as the database can hold it to that.
