@@ -39,19 +39,20 @@ func Estimate(raw []byte) int {
 	quarters, word := 0, 0
 	for _, r := range string(raw) {
 		word++
+		latin := 'a' <= r|0x20 && r|0x20 <= 'z'
 		switch {
 		case r == ' ':
 			quarters++
-		case r < 0x80 && unicode.IsLetter(r) && word <= longWord:
+		case latin && word <= longWord:
 			quarters++
-		case r < 0x80 && unicode.IsLetter(r):
+		case latin:
 			quarters += 3
-		case unicode.IsDigit(r), r >= 0x2e80:
+		case '0' <= r && r <= '9', r >= 0x2e80, r >= 0x80 && unicode.IsDigit(r):
 			quarters += 4
 		default:
 			quarters += 3
 		}
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+		if !latin && (r < '0' || r > '9') && (r < 0x80 || !unicode.IsLetter(r) && !unicode.IsDigit(r)) {
 			word = 0
 		}
 	}
@@ -104,14 +105,21 @@ func (b Budget) want() int {
 	return b.Want
 }
 
-// Spacious reports whether encoded messages fit into the budget by their length in bytes alone. It spares a
-// short conversation, which most are, from being looked into.
-func (b Budget) Spacious(turns []json.RawMessage) bool {
+// Fits reports whether encoded messages fit into the budget as they are. Most conversations do, and are spared from
+// being taken apart: short ones by their length in bytes alone, which no estimate is above.
+func (b Budget) Fits(turns []json.RawMessage) bool {
 	bytes := 0
 	for _, raw := range turns {
 		bytes += len(raw)
 	}
-	return bytes*11/10+4*len(turns) <= min(b.room(), b.want()) // no estimate is higher
+	if bytes*11/10+4*len(turns) <= b.room() {
+		return true
+	}
+	tokens := 0
+	for _, raw := range turns {
+		tokens += Estimate(raw)
+	}
+	return tokens <= b.room()
 }
 
 // View is what of a conversation is sent.

@@ -188,7 +188,7 @@ func TestEstimateIsRatherTooHigh(t *testing.T) {
 	}
 }
 
-func TestSpaciousIsNeverTooHopeful(t *testing.T) {
+func TestFitsIsWhatWindowSends(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var turns []model.Turn
 		var raws []json.RawMessage
@@ -197,8 +197,9 @@ func TestSpaciousIsNeverTooHopeful(t *testing.T) {
 			turns, raws = append(turns, turn), append(raws, turn.Raw)
 		}
 		b := model.Budget{Want: rapid.IntRange(1, 4000).Draw(t, "want")}
-		if v, err := model.Window(turns, b); b.Spacious(raws) && (err != nil || len(v.Old) > 0) {
-			t.Fatalf("%d tokens do not fit into %d", sum(turns), b.Want)
+		v, err := model.Window(turns, b)
+		if all := err == nil && len(v.Old) == 0; b.Fits(raws) != all && len(turns) > 0 {
+			t.Fatalf("%d tokens fit into %d: %v; all are sent: %v", sum(turns), b.Want, b.Fits(raws), all)
 		}
 	})
 }

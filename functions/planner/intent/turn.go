@@ -140,7 +140,7 @@ func (t *turn) prompt(ctx context.Context, tools []manifest.Manifest) (model.Pro
 	if err != nil {
 		return p, err
 	}
-	if budget.Spacious(turns) {
+	if budget.Fits(turns) {
 		p.Turns = turns
 		return p, nil
 	}
