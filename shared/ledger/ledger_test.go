@@ -221,6 +221,39 @@ func TestFullInboxIsRefused(t *testing.T) {
 	})
 }
 
+// TestBacklogIsRefused: when too many lanes of a partition are late, new messages there are refused, and only there.
+func TestBacklogIsRefused(t *testing.T) {
+	each(t, func(t *testing.T, l *ledger.Ledger) {
+		const late = 16
+		var lanes []ledger.Lane // of one partition, which a lane's first three letters name
+		for i := 0; len(lanes) <= late; i++ {
+			if lane := l.Session(fmt.Sprint(i)); len(lanes) == 0 || lane[:3] == lanes[0][:3] {
+				lanes = append(lanes, lane)
+			}
+		}
+		last := lanes[late]
+		for i, lane := range lanes[:late] {
+			accept(t, l, last, fmt.Sprint("still taken ", i))
+			accept(t, l, lane, "a")
+			if err := l.Retry(t.Context(), claim(t, l, lane).Claim, -11*time.Second, false); err != nil { // its time was long ago
+				t.Fatal(err)
+			}
+		}
+		_, err := l.Accept(t.Context(), ledger.Message{Lane: last, Key: "one too many", Body: []byte("x")})
+		wantKind(t, err, fault.Limited)
+		if got := accept(t, l, last, "still taken 0"); !got.Duplicate {
+			t.Fatalf("a known message is refused: %+v", got)
+		}
+		elsewhere := l.Session("x")
+		for i := 0; elsewhere[:3] == last[:3]; i++ {
+			elsewhere = l.Session(fmt.Sprint("x", i))
+		}
+		accept(t, l, elsewhere, "a")
+		claim(t, l, lanes[0])
+		accept(t, l, last, "again")
+	})
+}
+
 func TestConversationWindow(t *testing.T) {
 	each(t, func(t *testing.T, l *ledger.Ledger) {
 		lane := l.Session("x")

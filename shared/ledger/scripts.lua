@@ -31,9 +31,11 @@ local function create(l, due, runs, act, lane, header, maxruns)
   return 1
 end
 --# accept
--- K dedupe in l due ev  A lane body dedupeMs cap event maxEvents -> {1 new | 0 known | -1 full, seq}
+-- K dedupe in l due ev  A lane body dedupeMs cap event maxEvents lateMs lateLanes
+-- -> {1 new | 0 known | -1 full | -2 behind, seq}
 local known = redis.call('GET', KEYS[1])
 if known then return {0, tonumber(known)} end
+if redis.call('ZCOUNT', KEYS[4], '-inf', now - tonumber(ARGV[7])) >= tonumber(ARGV[8]) then return {-2, 0} end
 if redis.call('LLEN', KEYS[2]) >= tonumber(ARGV[4]) then return {-1, 0} end
 local seq = redis.call('HINCRBY', KEYS[3], 'seq', 1)
 redis.call('SET', KEYS[1], seq, 'PX', ARGV[3])

@@ -68,8 +68,8 @@ type Entry struct {
 	Body []byte
 }
 
-// Accept stores a message durably and makes its session due. Limited means that the inbox is full;
-// nothing was stored.
+// Accept stores a message durably and makes its session due. Limited means that the inbox is full, or that work
+// is accepted faster than it is done; nothing was stored.
 func (l *Ledger) Accept(ctx context.Context, m Message) (Accepted, error) {
 	if len(m.Body) > MaxValue {
 		return Accepted{}, fault.New(fault.TooLarge, "the message is over %d bytes", MaxValue)
@@ -84,12 +84,16 @@ func (l *Ledger) Accept(ctx context.Context, m Message) (Accepted, error) {
 		m.Lane.key("in"), m.Lane.key("l"), m.Lane.shared("due"), m.Lane.key("ev"),
 	}
 	got, err := ints(l.run(ctx, l.scripts.accept, true, keys,
-		string(m.Lane), box.Seal("in", m.Body), DedupeFor.Milliseconds(), maxInbox, event, maxEvents))
+		string(m.Lane), box.Seal("in", m.Body), DedupeFor.Milliseconds(), maxInbox, event, maxEvents,
+		maxLate.Milliseconds(), lateLanes))
 	if err != nil {
 		return Accepted{}, err
 	}
-	if got[0] < 0 {
+	switch got[0] {
+	case -1:
 		return Accepted{}, fault.New(fault.Limited, "%d messages wait in this conversation already", maxInbox).In(5 * time.Second)
+	case -2:
+		return Accepted{}, fault.New(fault.Limited, "more is asked than is answered: what was accepted waits for over %v", maxLate).In(5 * time.Second)
 	}
 	return Accepted{Seq: got[1], Duplicate: got[0] == 0}, nil
 }
