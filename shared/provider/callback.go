@@ -201,12 +201,9 @@ var inCluster = []string{"gateway", "gateway.openfaas", "gateway.openfaas.svc.cl
 // leadsHere reports whether a URL leads to this gateway.
 func (p *Provider) leadsHere(u *url.URL) bool {
 	name := hostname(u.Host)
-	if slices.Contains(inCluster, name) || slices.Contains(p.config.Hosts, name) {
-		return true
-	}
 	ip := net.ParseIP(name)
 	if name != "localhost" && !ip.IsLoopback() && !ip.IsUnspecified() {
-		return false
+		return slices.Contains(inCluster, name) || slices.Contains(p.config.Hosts, name)
 	}
 	base, err := url.Parse(gateway.Base(p.env))
 	return u.Port() == strconv.Itoa(int(p.port.Load())) || err == nil && u.Port() == base.Port()

@@ -197,7 +197,7 @@ func TestCallbackSurvivesRestart(t *testing.T) {
 
 func TestCallbackIsNoOpenDoor(t *testing.T) {
 	f, _ := recorder()
-	r := start(t, serving(f))
+	r := start(t, serving(f), func(c *provider.Config) { c.Hosts = append(c.Hosts, "127.0.0.1", "localhost") })
 	port := r.url[strings.LastIndexByte(r.url, ':'):]
 	for _, c := range []struct {
 		url, host, auth string
