@@ -375,10 +375,15 @@ func TestEndStopsProcesses(t *testing.T) {
 func TestStreamsEndWithTheProvider(t *testing.T) {
 	placed(t, func(t *testing.T, r *rig) {
 		resp := r.do("GET", "/function/stream", "")
-		background(t, r.end)
+		ended := make(chan struct{})
+		background(t, func() {
+			r.end()
+			close(ended)
+		})
 		if got := text(t, resp); got != "" {
 			t.Errorf("the stream ended with %q", got)
 		}
+		<-ended
 		if _, err := http.DefaultClient.Do(r.request("GET", "/function/echo", "")); err == nil {
 			t.Error("the provider still answers")
 		}
