@@ -27,8 +27,8 @@ const (
 	KeepIdle   = 30 * 24 * time.Hour // sessions and finished runs
 	MaxValue   = 256 << 10           // bytes of one value; larger ones travel as blobs by reference
 	maxInbox   = 64                  // messages waiting in one session
-	maxLate    = 10 * time.Second    // behind by this, with …
-	lateLanes  = 16                  // … so many lanes of a partition, nothing more is accepted there
+	maxLate    = 3 * time.Second     // behind by this, with …
+	lateLanes  = 4                   // … so many lanes of a partition (a thousand in all), nothing more is accepted there
 	maxJournal = 4096                // entries of one run
 	maxEvents  = 1000                // of a session's event log
 	maxRuns    = 2000                // listed per partition
