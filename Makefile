@@ -20,7 +20,7 @@ run: build ## start everything on 127.0.0.1:8080 (ARGS="--addr 127.0.0.1:0" for 
 	@exec bin/hearth up $(ARGS)
 
 build: ## build bin/hearth
-	@$(GO) build -trimpath -o bin/hearth ./cmd/hearth
+	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/hearth ./cmd/hearth # static, as in the image: it starts sooner
 
 test: check unit page ## all tests that this machine can run
 

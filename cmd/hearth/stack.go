@@ -199,7 +199,7 @@ func (s *stackFunction) add(f fn.Function, grouped bool) error {
 	if f.Manifest == nil {
 		return nil
 	}
-	text, err := json.Marshal(f.Manifest)
+	text, err := json.Marshal(f.Manifest())
 	if err != nil {
 		return fault.As(fault.Internal, err, "the manifest of %s", f.Name)
 	}
@@ -223,7 +223,7 @@ func memoryOf(f fn.Function) int64 {
 	if f.Manifest == nil {
 		return ownMemory
 	}
-	return f.Manifest.Limits.Memory>>20 + pluginMemory
+	return f.Manifest().Limits.Memory>>20 + pluginMemory
 }
 
 // needsOf returns the secrets and settings that a function reads. A plugin gets the public call key and what
@@ -237,7 +237,7 @@ func needsOf(f fn.Function) (secrets, settings []string, err error) {
 		return secrets, append(settingsFor(secrets), reads[f.Name]...), nil
 	}
 	secrets = []string{plugin.KeySecret}
-	for _, name := range f.Manifest.Grants.Secrets {
+	for _, name := range f.Manifest().Grants.Secrets {
 		secret := strings.ToLower(strings.ReplaceAll(name, "_", "-"))
 		switch {
 		case strings.Contains(name, "*"):

@@ -14,11 +14,11 @@ import (
 // Function is a function as hosts see it: a name and a constructor. A function never runs anything before
 // New, and everything that New starts ends with its context.
 type Function struct {
-	Name     string             // the deployed name: adapter-telegram, planner-intent, plugin-database-query, system-tasks
-	Manifest *manifest.Manifest // plugins only
-	Timeout  time.Duration      // of one call; default 60 s. Streams end with their client instead
-	MaxBody  int64              // bytes of a request; default 1 MiB
-	Streams  bool               // answers may stay open (server-sent events, WebSocket, long poll)
+	Name     string                    // the deployed name: adapter-telegram, planner-intent, plugin-database-query, system-tasks
+	Manifest func() *manifest.Manifest // nil but for plugins; to make it takes a while
+	Timeout  time.Duration             // of one call; default 60 s. Streams end with their client instead
+	MaxBody  int64                     // bytes of a request; default 1 MiB
+	Streams  bool                      // answers may stay open (server-sent events, WebSocket, long poll)
 	New      func(ctx context.Context, env *Env) (http.Handler, error)
 }
 

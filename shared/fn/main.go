@@ -30,7 +30,7 @@ func Run(f Function, args []string) int {
 	defer stop()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	if len(args) == 1 && args[0] == "manifest" && f.Manifest != nil {
-		return describe(f.Manifest, log)
+		return describe(f.Manifest(), log)
 	}
 	if err := Main(ctx, f, OSEnv(log)); err != nil {
 		log.Error("the function does not serve", "function", f.Name, "err", fault.Text(err))

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/jsonschema-go/jsonschema"
@@ -68,6 +69,24 @@ type definition struct {
 // A field of In is a parameter: its json tag gives the name, omitempty makes it optional, jsonschema:"…"
 // describes it, and file:"read" or file:"write" marks a workspace path or a list of them.
 func Define[In, Out any](spec Spec, do func(c *Call, in In) (Out, error), opts ...Option) fn.Function {
+	defined := sync.OnceValue(func() *definition { return define(spec, do, opts) }) // the start of other functions does not wait for it
+	return fn.Function{
+		Name:     Name(spec.ID),
+		Manifest: func() *manifest.Manifest { return &defined().manifest },
+		Timeout:  limits(spec).Wall + transfer,
+		MaxBody:  maxRequest,
+		New: func(_ context.Context, env *fn.Env) (http.Handler, error) {
+			d := defined()
+			if d.err != nil {
+				return nil, d.err
+			}
+			return newHost(d, env), nil
+		},
+	}
+}
+
+// define erases the types of a plugin and makes its manifest.
+func define[In, Out any](spec Spec, do func(c *Call, in In) (Out, error), opts []Option) *definition {
 	d := &definition{in: reflect.TypeFor[In](), out: reflect.TypeFor[Out]()}
 	d.do = func(c *Call, params json.RawMessage) (any, error) {
 		in, err := decode[In](params, "params")
@@ -80,18 +99,7 @@ func Define[In, Out any](spec Spec, do func(c *Call, in In) (Out, error), opts .
 		opt(d)
 	}
 	d.describe(spec)
-	return fn.Function{
-		Name:     Name(spec.ID),
-		Manifest: &d.manifest,
-		Timeout:  d.manifest.Limits.Wall + transfer,
-		MaxBody:  maxRequest,
-		New: func(_ context.Context, env *fn.Env) (http.Handler, error) {
-			if d.err != nil {
-				return nil, d.err
-			}
-			return newHost(d, env), nil
-		},
-	}
+	return d
 }
 
 // Undo gives a plugin its undo. It receives the parameters of the step and its recorded result; out is

@@ -99,7 +99,7 @@ func TestSuite(t *testing.T) {
 }
 
 func TestManifest(t *testing.T) {
-	m := plugin.Define(spec(), join, plugin.Undo(unjoin)).Manifest
+	m := plugin.Define(spec(), join, plugin.Undo(unjoin)).Manifest()
 	want := `{"type":"object","properties":{` +
 		`"parts":{"type":"array","items":{"type":"string","x-file":"read"},"description":"text files to join"},` +
 		`"output":{"type":"string","description":"where the joined text goes","x-file":"write"},` +
@@ -118,7 +118,7 @@ func TestManifest(t *testing.T) {
 }
 
 func TestFiles(t *testing.T) {
-	m := plugin.Define(spec(), join, plugin.Undo(unjoin)).Manifest
+	m := plugin.Define(spec(), join, plugin.Undo(unjoin)).Manifest()
 	got, err := plugin.Files(m.Params, []byte(`{"parts":["/a","/b",""],"output":"/o","styles":[{"before":"/no"},{"before":"","logo":"/l"}],"other":"/x"}`))
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +140,7 @@ func TestFiles(t *testing.T) {
 }
 
 func TestValidateNamesThePlace(t *testing.T) {
-	m := plugin.Define(spec(), join, plugin.Undo(unjoin)).Manifest
+	m := plugin.Define(spec(), join, plugin.Undo(unjoin)).Manifest()
 	for params, want := range map[string]string{
 		`{"output":"/o"}`:                                     "params.parts: missing",
 		`{"parts":"/a","output":"/o"}`:                        `params.parts: want array, not "/a"`,

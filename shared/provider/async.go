@@ -243,6 +243,7 @@ func (p *Provider) make(ctx context.Context, c *queued, w http.ResponseWriter) (
 
 // request returns the request of the call, as a server would get it.
 func (c *queued) request(ctx context.Context) (*http.Request, error) {
+	ctx = context.WithValue(ctx, http.ServerContextKey, c) // without one, ReverseProxy passes half an answer off as whole
 	r, err := http.NewRequestWithContext(ctx, c.Method, "http://function/", bytes.NewReader(c.Body))
 	if err != nil {
 		return nil, err

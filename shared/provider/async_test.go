@@ -80,6 +80,19 @@ func TestAsyncReachesProcesses(t *testing.T) {
 	}
 }
 
+// TestAsyncHalfAnswer is of a call whose answer breaks off: what came of it is not called back as if it were all.
+func TestAsyncHalfAnswer(t *testing.T) {
+	placed(t, func(t *testing.T, r *rig) {
+		back, got := receiver(t)
+		r.queueFor(back, "half", "x")
+		select {
+		case <-r.timer: // it comes again
+		case p := <-got:
+			t.Errorf("called back with %q: %q", p.header.Get("X-Function-Status"), p.body)
+		}
+	})
+}
+
 func TestAsyncRetries(t *testing.T) {
 	f, calls := recorder(503, 429, 502, 504, 500)
 	r := start(t, serving(f))

@@ -132,13 +132,16 @@ func (r resolver) Resolve(string) (url.URL, error) {
 
 // BenchmarkBytes is TestBytes at length: run it with -benchtime 10000x.
 func BenchmarkBytes(b *testing.B) {
-	r := start(b, processes)
-	random := rand.NewChaCha8([32]byte{})
-	for n := 0; b.Loop(); n++ {
-		if err := echoOnce(r, random, 8<<10<<(n%4)); err != nil {
-			b.Fatal(err)
+	echoes := func(b *testing.B, r *rig) {
+		random := rand.NewChaCha8([32]byte{})
+		for n := 0; b.Loop(); n++ {
+			if err := echoOnce(r, random, 8<<10<<(n%4)); err != nil {
+				b.Fatal(err)
+			}
 		}
 	}
+	b.Run("inline", func(b *testing.B) { echoes(b, start(b)) })
+	b.Run("process", func(b *testing.B) { echoes(b, start(b, processes)) })
 }
 
 // BenchmarkRing is a doorbell, with another lane each time.

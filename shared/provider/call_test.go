@@ -59,6 +59,10 @@ func TestCallHeaders(t *testing.T) {
 				t.Errorf("%s is %q, want %q", name, got, want)
 			}
 		}
+		resp = r.do("GET", "/function/echo", "", "X-Call-Id: mine", "Connection: X-Call-Id, X-Forwarded-For")
+		if id, ip := resp.Header.Get("Saw-X-Call-Id"), resp.Header.Get("Saw-X-Forwarded-For"); id != "mine" || ip != "127.0.0.1" {
+			t.Errorf("a caller's Connection field took away what we say: %q, %q", id, ip)
+		}
 		for _, bad := range []string{"", strings.Repeat("x", 200), "a b"} {
 			resp := r.do("GET", "/function/echo", "", "X-Call-Id: "+bad)
 			if got := resp.Header.Get("X-Call-Id"); got == bad || len(got) != 32 || resp.Header.Get("Saw-X-Call-Id") != got {

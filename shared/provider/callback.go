@@ -154,7 +154,7 @@ func (p *Provider) callbackKeys() (webhook.Keys, error) {
 	text, err := p.env.Secret(CallbackSecret)
 	if fault.Is(err, fault.Unauthorized) {
 		text = webhook.NewSecret()
-		if err = replaceFile(filepath.Join(p.env.Secrets, CallbackSecret), text); err != nil {
+		if err = writeDurably(filepath.Join(p.env.Secrets, CallbackSecret), []byte(text)); err != nil {
 			err = fault.As(fault.Unavailable, err, "the secret %s cannot be made", CallbackSecret)
 		}
 	}

@@ -56,12 +56,16 @@ func limitsOf(d Deployment, prog program) sandbox.Limits {
 // memoryOf returns how many bytes a deployment's process may use, 0 for no limit: what the deployment says,
 // else what a plugin says of itself, else for a confined process a default.
 func memoryOf(d Deployment, prog program) int64 {
-	switch m := prog.function.Manifest; {
+	declared := int64(0)
+	if prog.function.Manifest != nil {
+		declared = prog.function.Manifest().Limits.Memory
+	}
+	switch {
 	case d.Limits != nil && d.Limits.Memory != "":
 		memory, _ := quantity(d.Limits.Memory) // it was checked
 		return int64(memory)
-	case m != nil && m.Limits.Memory > 0:
-		return m.Limits.Memory
+	case declared > 0:
+		return declared
 	case prog.confined:
 		return defaultMemory
 	default:
@@ -69,11 +73,18 @@ func memoryOf(d Deployment, prog program) int64 {
 	}
 }
 
+// garbage is GOGC of our own plugins: the first collection comes at 16 MB of heap, not at 4 MB, which would be in
+// the middle of the start. Memory is bounded by GOMEMLIMIT all the same.
+const garbage = "400"
+
 // boundsOf are the variables by which a Go program keeps to its limits.
 func boundsOf(d Deployment, prog program) []string {
 	var env []string
 	if memory := memoryOf(d, prog); memory > 0 {
 		env = append(env, "GOMEMLIMIT="+strconv.FormatInt(memory, 10))
+		if d.Env["GOGC"] == "" && !prog.foreign {
+			env = append(env, "GOGC="+garbage)
+		}
 	}
 	if d.Limits != nil && d.Limits.CPU != "" {
 		cpu, _ := quantity(d.Limits.CPU) // it was checked

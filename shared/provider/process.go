@@ -54,7 +54,7 @@ var _ place = (*process)(nil)
 type instance struct {
 	name    string
 	socket  string
-	client  *http.Transport
+	client  *pool
 	process *sandbox.Process
 	output  *lineWriter
 	ready   chan struct{} // closed when it takes calls, or failed to start
@@ -170,7 +170,7 @@ func (c *process) launch(i *instance) error {
 		return err
 	}
 	i.socket = filepath.Join(dir, "s")
-	i.client = dialing(i.socket)
+	i.client = newPool(i.socket, c.provider.env.Now)
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: i.socket, Net: "unix"})
 	if err != nil {
 		return err
@@ -191,17 +191,6 @@ func (c *process) launch(i *instance) error {
 	spec.Files, spec.Output = []*os.File{f}, i.output
 	i.process, err = c.provider.launcher.Start(spec)
 	return err
-}
-
-// dialing returns a client of the function behind a socket.
-func dialing(socket string) *http.Transport {
-	var d net.Dialer
-	return &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return d.DialContext(ctx, "unix", socket)
-		},
-		MaxIdleConnsPerHost: maxCalls, IdleConnTimeout: 90 * time.Second, DisableCompression: true,
-	}
 }
 
 // probe waits until the instance answers, which it does only when it serves.
@@ -231,7 +220,7 @@ func (c *process) ended(i *instance, cause error) {
 	}
 	c.mu.Unlock()
 	if i.client != nil {
-		i.client.CloseIdleConnections()
+		i.client.close()
 	}
 	if i.socket != "" {
 		_ = os.RemoveAll(filepath.Dir(i.socket)) // the folder around it goes at the end in any case
@@ -267,17 +256,20 @@ func (c *process) pid() int {
 	c.mu.Lock()
 	i := c.current
 	c.mu.Unlock()
-	if i == nil {
+	if i == nil || !i.up() {
 		return 0
 	}
+	return i.process.Pid()
+}
+
+// up reports whether the instance takes calls, or did.
+func (i *instance) up() bool {
 	select {
 	case <-i.ready:
-		if i.err == nil {
-			return i.process.Pid()
-		}
+		return i.err == nil
 	default:
+		return false
 	}
-	return 0
 }
 
 func (c *process) available() bool {
@@ -306,6 +298,9 @@ func (c *process) sweep(now time.Time) {
 	case idle:
 		c.provider.hosts.start(func() { i.stop(stopGrace) })
 	case i != nil:
+		if i.up() {
+			i.client.sweep(now)
+		}
 		c.renew()
 	}
 }

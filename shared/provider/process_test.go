@@ -251,7 +251,7 @@ func TestPluginSeesOnlyItsGrants(t *testing.T) {
 	}
 	slices.Sort(env)
 	want := []string{
-		"DATABASE_STOCK_URL", "DATABASE_URL", "GOMEMLIMIT", "HEARTH_LISTEN", "HEARTH_SECRETS", "HEARTH_WORK", "HOME",
+		"DATABASE_STOCK_URL", "DATABASE_URL", "GOGC", "GOMEMLIMIT", "HEARTH_LISTEN", "HEARTH_SECRETS", "HEARTH_WORK", "HOME",
 		"OPENFAAS_NAME", "OPENFAAS_NAMESPACE", "PATH", "SMTP_URL", "TMPDIR", "TZ",
 	}
 	if !slices.Equal(env, want) {
@@ -278,7 +278,7 @@ func TestPluginSeesOnlyItsGrants(t *testing.T) {
 }
 
 func TestPluginNeverGetsTheKeys(t *testing.T) {
-	greedy := fn.Function{Name: "plugin-probe", Manifest: &manifest.Manifest{Grants: manifest.Grants{Secrets: []string{"*", "encryption-key"}}}}
+	greedy := fn.Function{Name: "plugin-probe", Manifest: declaring(manifest.Manifest{Grants: manifest.Grants{Secrets: []string{"*", "encryption-key"}}})}
 	r := start(t, serving(greedy), func(c *provider.Config) {
 		c.Environ = []string{"ENCRYPTION_KEY=canary", "REDIS_URL=canary", "HEARTH_SECRETS=canary", "OTHER=fine"}
 	})

@@ -47,8 +47,9 @@ func (p *Provider) resolve(d *Deployment) (program, error) {
 	f := p.config.Functions[i]
 	own := program{of: name, confined: f.Plugin(), command: append(slices.Clone(p.config.Command), name)}
 	if f.Manifest != nil {
-		d.Annotations[manifest.Annotation] = annotationOf(*f.Manifest)
-		own.grants = slices.Concat(f.Manifest.Grants.Secrets, d.Secrets)
+		m := f.Manifest()
+		d.Annotations[manifest.Annotation] = annotationOf(*m)
+		own.grants = slices.Concat(m.Grants.Secrets, d.Secrets)
 	}
 	f.Name = d.Name
 	own.function = f
@@ -81,14 +82,15 @@ func foreignProgram(d Deployment, path string) (program, error) {
 	}
 	f := fn.Function{Name: d.Name, Timeout: fn.DefaultTimeout}
 	if text, found := d.Annotations[manifest.Annotation]; found {
-		f.Manifest = &manifest.Manifest{}
-		if err := json.Unmarshal([]byte(text), f.Manifest); err != nil {
+		m := &manifest.Manifest{}
+		if err := json.Unmarshal([]byte(text), m); err != nil {
 			return program{}, fault.As(fault.Invalid, err, "the manifest is no JSON of a manifest").At("annotations." + manifest.Annotation)
 		}
-		if want := "plugin-" + strings.ReplaceAll(f.Manifest.ID, "_", "-"); d.Name != want {
-			return program{}, fault.New(fault.Invalid, "the plugin %.100q is called by the name %.100q", f.Manifest.ID, want).At("service")
+		if want := "plugin-" + strings.ReplaceAll(m.ID, "_", "-"); d.Name != want {
+			return program{}, fault.New(fault.Invalid, "the plugin %.100q is called by the name %.100q", m.ID, want).At("service")
 		}
-		f.Timeout = max(f.Timeout, f.Manifest.Limits.Wall+fn.DefaultTimeout) // files come and go besides
+		f.Manifest = func() *manifest.Manifest { return m }
+		f.Timeout = max(f.Timeout, m.Limits.Wall+fn.DefaultTimeout) // files come and go besides
 	}
 	if limit, err := time.ParseDuration(d.Env["exec_timeout"]); err == nil && limit > 0 {
 		f.Timeout = limit

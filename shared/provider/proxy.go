@@ -26,6 +26,11 @@ func refuse(w http.ResponseWriter, err error) {
 	fault.Write(w, err)
 }
 
+// stamped are the fields of a call's header that we set ourselves.
+var stamped = []string{
+	"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Call-Id", "X-Start-Time", "Traceparent", "Tracestate",
+}
+
 // answerMargin is how much longer than the function itself we wait for it: its own deadline answers first.
 const answerMargin = 2 * time.Second
 
@@ -34,8 +39,9 @@ const answerMargin = 2 * time.Second
 func newProxy(c *process) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			// ReverseProxy drops these as a caller's claims; here they are our own (see forwarded).
-			for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+			// ReverseProxy drops these as a caller's claims, or where its Connection field names them; here they
+			// are our own (see forwarded and stamp).
+			for _, name := range stamped {
 				if v, ok := r.In.Header[name]; ok {
 					r.Out.Header[name] = v
 				}
@@ -117,6 +123,8 @@ func (c *process) unanswered(caller, call context.Context, err error) error {
 	name := c.deployment.Name
 	op, isOp := errors.AsType[*net.OpError](err)
 	switch {
+	case fault.Is(err, fault.Invalid): // the caller's doing
+		return err
 	case caller.Err() != nil:
 		return fault.As(fault.Timeout, err, "the caller did not wait for %s", name)
 	case call.Err() != nil:

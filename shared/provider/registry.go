@@ -36,8 +36,9 @@ type Deployment struct {
 func deploymentOf(f fn.Function, now time.Time) Deployment {
 	d := Deployment{Name: f.Name, Image: Self, Labels: map[string]string{}, Annotations: map[string]string{}, Created: now}
 	if f.Manifest != nil {
-		d.Annotations[manifest.Annotation] = annotationOf(*f.Manifest)
-		d.Secrets = f.Manifest.Grants.Secrets
+		m := f.Manifest()
+		d.Annotations[manifest.Annotation] = annotationOf(*m)
+		d.Secrets = m.Grants.Secrets
 	}
 	return d
 }

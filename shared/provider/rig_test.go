@@ -71,9 +71,10 @@ func functions() []fn.Function {
 		handler("crash", func(http.ResponseWriter, *http.Request) { os.Exit(3) }),
 		handler("panic", func(http.ResponseWriter, *http.Request) { panic("on purpose") }),
 		handler("abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
+		handler("half", half),
 		{Name: "broken", New: func(context.Context, *fn.Env) (http.Handler, error) { return nil, errors.New("no legs") }},
 		{
-			Name: "plugin-probe", Manifest: &manifest.Manifest{ID: "probe", Grants: manifest.Grants{Secrets: []string{"smtp-url", "DATABASE_URL", "DATABASE_*_URL"}}},
+			Name: "plugin-probe", Manifest: declaring(manifest.Manifest{ID: "probe", Grants: manifest.Grants{Secrets: []string{"smtp-url", "DATABASE_URL", "DATABASE_*_URL"}}}),
 			New: constant(http.HandlerFunc(probe)),
 		},
 	}
@@ -81,6 +82,10 @@ func functions() []fn.Function {
 
 func handler(name string, h http.HandlerFunc) fn.Function {
 	return fn.Function{Name: name, New: constant(h)}
+}
+
+func declaring(m manifest.Manifest) func() *manifest.Manifest {
+	return func() *manifest.Manifest { return &m }
 }
 
 func constant(h http.Handler) func(context.Context, *fn.Env) (http.Handler, error) {
@@ -101,6 +106,14 @@ func echo(w http.ResponseWriter, r *http.Request) {
 func sink(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	w.Write(body)
+}
+
+// half breaks its answer off.
+func half(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Length", "8")
+	fmt.Fprint(w, "half")
+	http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
 }
 
 // newStream makes a function whose / streams an event per POST /next until its client leaves, which

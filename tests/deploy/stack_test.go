@@ -115,7 +115,7 @@ func TestPluginsOfTheStack(t *testing.T) {
 		if f.Manifest == nil {
 			continue
 		}
-		want, err := json.Marshal(f.Manifest)
+		want, err := json.Marshal(f.Manifest())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -147,7 +147,7 @@ func (b *bench) host(f fn.Function) {
 	b.hosts[f.Name] = h
 	listed := gateway.Function{Name: f.Name}
 	if f.Manifest != nil {
-		text, err := json.Marshal(f.Manifest)
+		text, err := json.Marshal(f.Manifest())
 		if err != nil {
 			b.t.Fatal(err)
 		}

@@ -142,10 +142,10 @@ func (h *Host) Request(op, params string) plugin.Request {
 		Now: time.Date(2026, 1, 2, 9, 0, 0, 0, zone), Zone: zone.String(), Date: "2026-01-02", Lang: h.Lang,
 	}
 	scope := capability.Scope{Owner: Owner, Run: req.Run, Step: req.Step, Key: req.Key}
-	if h.Function.Manifest.Grants.Files == plugin.FilesWorkspace {
+	if h.Function.Manifest().Grants.Files == plugin.FilesWorkspace {
 		req.Workspace = h.grants.Workspace(scope)
 	}
-	paths, err := plugin.Files(h.Function.Manifest.Params, req.Params)
+	paths, err := plugin.Files(h.Function.Manifest().Params, req.Params)
 	if err != nil {
 		return req // the plugin is to refuse it
 	}

@@ -17,7 +17,7 @@ import (
 
 // describes checks that a manifest says what people, planners and the engine need.
 func describes(t *testing.T, f fn.Function) {
-	m := f.Manifest
+	m := f.Manifest()
 	if m == nil {
 		t.Fatal("the function has no manifest")
 	}

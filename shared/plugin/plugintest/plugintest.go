@@ -103,7 +103,7 @@ func (c Case) run(t *testing.T, f fn.Function) {
 
 // effect returns the effect of the case's operation.
 func (c Case) effect(f fn.Function) manifest.Op {
-	return f.Manifest.EffectOf(json.RawMessage(c.Params))
+	return f.Manifest().EffectOf(json.RawMessage(c.Params))
 }
 
 func (c Case) refused(t *testing.T, f fn.Function) {
@@ -141,7 +141,7 @@ func (c Case) done(t *testing.T, f fn.Function) {
 
 func fitsResult(t *testing.T, f fn.Function, resp plugin.Response) {
 	t.Helper()
-	resolved, err := schema(t, f.Manifest.Result).Resolve(nil)
+	resolved, err := schema(t, f.Manifest().Result).Resolve(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func served(t *testing.T, f fn.Function) {
 	}
 	defer resp.Body.Close()
 	var m manifest.Manifest
-	if err := json.NewDecoder(resp.Body).Decode(&m); err != nil || resp.StatusCode != http.StatusOK || m.ID != f.Manifest.ID {
+	if err := json.NewDecoder(resp.Body).Decode(&m); err != nil || resp.StatusCode != http.StatusOK || m.ID != f.Manifest().ID {
 		t.Errorf("%d %+v %v", resp.StatusCode, m, err)
 	}
 }
@@ -229,7 +229,7 @@ func served(t *testing.T, f fn.Function) {
 // unsigned wants every call refused that the executor did not make for this plugin just now.
 func unsigned(t *testing.T, f fn.Function) {
 	h := Open(t, f)
-	params, err := json.Marshal(f.Manifest.Intent.Example)
+	params, err := json.Marshal(f.Manifest().Intent.Example)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +278,7 @@ func wrongParams(t *testing.T, f fn.Function) {
 	}
 	with := func(name string, value any) map[string]any {
 		params := map[string]any{}
-		for k, v := range f.Manifest.Intent.Example {
+		for k, v := range f.Manifest().Intent.Example {
 			params[k] = v
 		}
 		if params[name] = value; value == nil {
@@ -289,7 +289,7 @@ func wrongParams(t *testing.T, f fn.Function) {
 	refuse("", []any{})
 	refuse("", "text")
 	refuse("params.surprise", with("surprise", 1))
-	s := schema(t, f.Manifest.Params)
+	s := schema(t, f.Manifest().Params)
 	for _, name := range s.Required {
 		refuse("params."+name, with(name, nil))
 	}
