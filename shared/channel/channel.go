@@ -57,6 +57,13 @@ type Pace struct {
 	Every time.Duration // between messages
 	Burst int           // messages at once
 	Draft time.Duration // between edits of an answer while it is written; 0: no drafts there
+	Edits Rate          // of edits in all conversations of an account together, where the platform counts them so
+}
+
+// Rate is how often something may be done. The zero value is no limit.
+type Rate struct {
+	Every time.Duration
+	Burst int // at once
 }
 
 // Request is a call of the platform, or of a link on its behalf.

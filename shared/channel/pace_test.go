@@ -8,10 +8,10 @@ import (
 
 func TestPacer(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	pace := Pace{Every: time.Second, Burst: 3}
+	rate := Rate{Every: time.Second, Burst: 3}
 	p := newPacer()
 	take := func(key string, at time.Duration, most time.Duration) string {
-		wait, ok := p.take(key, pace, start.Add(at), most)
+		wait, ok := p.take(key, rate, start.Add(at), most)
 		return fmt.Sprint(wait, ok)
 	}
 	for i, step := range []struct {
@@ -32,7 +32,7 @@ func TestPacer(t *testing.T) {
 			t.Errorf("step %d: %s, want %s", i, got, step.want)
 		}
 	}
-	p.block("b", pace, start, 10*time.Second)
+	p.block("b", rate, start, 10*time.Second)
 	if got := take("b", time.Second, time.Minute); got != "9s true" {
 		t.Errorf("blocked: %s", got)
 	}
@@ -41,10 +41,10 @@ func TestPacer(t *testing.T) {
 func TestPacerForgets(t *testing.T) {
 	p, now := newPacer(), time.Now()
 	for i := range maxPaced + 10 {
-		p.take(fmt.Sprint(i), Pace{Every: time.Second}, now.Add(time.Duration(i)*time.Minute), 0)
+		p.take(fmt.Sprint(i), Rate{Every: time.Second}, now.Add(time.Duration(i)*time.Minute), 0)
 	}
 	if len(p.next) > maxPaced {
-		t.Errorf("%d conversations", len(p.next))
+		t.Errorf("%d places", len(p.next))
 	}
 }
 

@@ -139,9 +139,8 @@ func marked(out message.Outbound) string {
 // it says so and there is time.
 func (s *sender) deliver(ctx context.Context, a Account, to message.Address, call Call) (string, error) {
 	pace := s.adapter.Caps().Pace(to)
-	place := placeOf(to)
 	for range maxAttempts {
-		if err := s.wait(ctx, place, pace); err != nil {
+		if err := s.turn(ctx, to, pace, call); err != nil {
 			return "", err
 		}
 		id, err := s.attempt(ctx, a, call)
@@ -152,7 +151,7 @@ func (s *sender) deliver(ctx context.Context, a Account, to message.Address, cal
 		case errors.Is(err, ErrGone) && call.Fresh != nil:
 			call = *call.Fresh
 		case fault.Is(err, fault.Limited):
-			s.pace.block(place, pace, s.env.Now(), fault.After(err))
+			s.hold(to, pace, call.Fresh != nil, fault.After(err))
 		default:
 			return cmp.Or(id, call.ID), err
 		}
@@ -162,6 +161,29 @@ func (s *sender) deliver(ctx context.Context, a Account, to message.Address, cal
 
 func placeOf(to message.Address) string {
 	return to.Platform + "/" + to.Account + "/" + to.Chat
+}
+
+// editsOf is the place of all edits of an account, which has one token.
+func editsOf(to message.Address) string { return "edits/" + to.Platform + "/" + to.Account }
+
+// turn waits until the platform takes the call: a message in its conversation's turn, and one that replaces
+// another also in that of its account's edits. It may use their burst, which drafts leave alone: what is
+// final goes first.
+func (s *sender) turn(ctx context.Context, to message.Address, pace Pace, call Call) error {
+	if err := s.wait(ctx, placeOf(to), pace.messages()); err != nil || call.Fresh == nil {
+		return err
+	}
+	return s.wait(ctx, editsOf(to), pace.Edits)
+}
+
+// hold keeps back what the platform says is too much: the edits of the account where it counts those, else
+// the conversation.
+func (s *sender) hold(to message.Address, pace Pace, edit bool, after time.Duration) {
+	if edit && pace.Edits != (Rate{}) {
+		s.pace.block(editsOf(to), pace.Edits, s.env.Now(), after)
+		return
+	}
+	s.pace.block(placeOf(to), pace.messages(), s.env.Now(), after)
 }
 
 func (s *sender) attempt(ctx context.Context, a Account, call Call) (string, error) {
@@ -188,13 +210,13 @@ func (s *sender) attempt(ctx context.Context, a Account, call Call) (string, err
 	return id, err
 }
 
-// wait waits for the conversation's turn, or is Limited when that comes too late for this call.
-func (s *sender) wait(ctx context.Context, place string, pace Pace) error {
+// wait waits for the turn of a place, or is Limited when that comes too late for this call.
+func (s *sender) wait(ctx context.Context, place string, rate Rate) error {
 	most := maxWait
 	if deadline, ok := ctx.Deadline(); ok {
 		most = min(most, time.Until(deadline)-reserve)
 	}
-	wait, ok := s.pace.take(place, pace, s.env.Now(), most)
+	wait, ok := s.pace.take(place, rate, s.env.Now(), most)
 	if !ok {
 		return fault.New(fault.Limited, "this conversation has had many messages").In(wait)
 	}
@@ -232,7 +254,7 @@ func (s *sender) draft(ctx context.Context, d Draft) (Drafted, error) {
 	id, err := s.attempt(ctx, a, call)
 	switch {
 	case fault.Is(err, fault.Limited):
-		s.pace.block(placeOf(d.Address), pace, s.env.Now(), fault.After(err))
+		s.hold(d.Address, pace, d.ID != "", fault.After(err))
 		return Drafted{d.ID}, nil
 	case err != nil:
 		return Drafted{d.ID}, err
@@ -242,16 +264,20 @@ func (s *sender) draft(ctx context.Context, d Draft) (Drafted, error) {
 	return Drafted{cmp.Or(id, d.ID)}, nil
 }
 
-// mayDraft reports whether the platform would take a draft now. A new message counts as one.
+// mayDraft reports whether the platform would take a draft now. A new message counts as one, and an edit as
+// one of the account's where the platform counts those together.
 func (s *sender) mayDraft(d Draft, pace Pace) bool {
 	now, place := s.env.Now(), placeOf(d.Address)
-	if _, ok := s.pace.take("draft/"+place, Pace{Every: pace.Draft}, now, 0); !ok {
-		return false
+	ok := true
+	switch _, rested := s.pace.take("draft/"+place, Rate{Every: pace.Draft}, now, 0); {
+	case !rested:
+		ok = false
+	case d.Text == "":
+	case d.ID == "":
+		_, ok = s.pace.take(place, pace.messages(), now, 0)
+	default:
+		_, ok = s.pace.take(editsOf(d.Address), pace.Edits.steady(), now, 0)
 	}
-	if d.Text == "" || d.ID != "" {
-		return true
-	}
-	_, ok := s.pace.take(place, pace, now, 0)
 	return ok
 }
 

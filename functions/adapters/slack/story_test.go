@@ -1,17 +1,9 @@
 package slack_test
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
-	"os"
-	"path/filepath"
+	"fmt"
+	"maps"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,165 +12,34 @@ import (
 	"github.com/hearthfaas/hearth/functions/adapters/slack"
 	"github.com/hearthfaas/hearth/functions/adapters/slack/slacktest"
 	"github.com/hearthfaas/hearth/shared/channel"
+	"github.com/hearthfaas/hearth/shared/channel/channeltest"
+	"github.com/hearthfaas/hearth/shared/channel/platformtest"
 	"github.com/hearthfaas/hearth/shared/fault"
-	"github.com/hearthfaas/hearth/shared/fn"
-	"github.com/hearthfaas/hearth/shared/fn/fntest"
-	"github.com/hearthfaas/hearth/shared/ledger"
-	"github.com/hearthfaas/hearth/shared/ledger/ledgertest"
 	"github.com/hearthfaas/hearth/shared/message"
-	"github.com/hearthfaas/hearth/shared/vault"
 )
 
-// bundle is the adapter between Slack and a gateway without other functions.
-type bundle struct {
-	t       *testing.T
-	slack   *slacktest.Server
-	env     *fn.Env
-	adapter *httptest.Server
-	ledger  *ledger.Ledger
-
-	mu    sync.Mutex
-	tasks []string // the calls of system-tasks
-	away  int      // how many calls of the adapter fail
+// house is the adapter between Slack and a gateway without other functions.
+type house struct {
+	*channeltest.House
+	t     *testing.T
+	slack *slacktest.Server
 }
 
-func start(t *testing.T, settings map[string]string) *bundle {
+func start(t *testing.T, settings map[string]string) *house {
 	t.Helper()
-	b := &bundle{t: t, slack: slacktest.New(t)}
-	all := map[string]string{"REDIS_URL": ledgertest.URL(t), "SLACK_API_URL": b.slack.URL, "SLACK_BOT_TOKEN": slacktest.Token}
-	for name, value := range settings {
-		all[name] = value
-	}
-	b.env = fntest.Env(t, all)
-	b.env.Transport = b
-	b.adapter = fntest.Start(t, slack.Function, b.env)
-	t.Cleanup(http.DefaultClient.CloseIdleConnections)
-	l, err := ledger.Open(t.Context(), b.env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.ledger = l
-	return b
-}
-
-// RoundTrip is the gateway.
-func (b *bundle) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
-	rec := httptest.NewRecorder()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if path, ours := strings.CutPrefix(r.URL.Path, "/function/adapter-slack"); ours && b.away > 0 {
-		b.away--
-		fault.Write(rec, fault.New(fault.Unavailable, "the store is away"))
-	} else if ours {
-		b.mu.Unlock()
-		defer b.mu.Lock()
-		return b.forward(r, path, body)
-	}
-	if strings.HasPrefix(r.URL.Path, "/function/system-tasks") {
-		b.tasks = append(b.tasks, r.URL.Path+" "+string(body))
-		fn.Reply(rec, http.StatusOK, map[string]any{"id": "r3f-abcdefghij", "title": "Report"})
-	}
-	return rec.Result(), nil
-}
-
-func (b *bundle) forward(r *http.Request, path string, body []byte) (*http.Response, error) {
-	out := r.Clone(r.Context())
-	target, err := url.Parse(b.adapter.URL + path)
-	if err != nil {
-		return nil, err
-	}
-	out.URL, out.Host, out.Body = target, "", io.NopCloser(bytes.NewReader(body))
-	return http.DefaultTransport.RoundTrip(out)
-}
-
-// signed calls the adapter as planner-reply does.
-func (b *bundle) signed(path string, in, out any, header ...string) error {
-	b.t.Helper()
-	body, err := json.Marshal(in)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	v, err := b.env.Vault()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, b.adapter.URL+path, bytes.NewReader(body))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	req.Header.Set(vault.CallHeader, v.Sign(vault.Call{From: "planner-reply", To: "adapter-slack"}, body, b.env.Now()))
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if err := fault.Read(resp); err != nil {
-		return err
-	}
-	return json.NewDecoder(resp.Body).Decode(out)
-}
-
-func (b *bundle) send(out message.Outbound, header ...string) (message.Receipt, error) {
-	b.t.Helper()
-	var receipt message.Receipt
-	err := b.signed("/_/send", out, &receipt, header...)
-	return receipt, err
-}
-
-// link runs the links until the returned function is called.
-func (b *bundle) link() (end func()) {
-	b.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- channel.Link(ctx, b.env, []fn.Function{slack.Function}) }()
-	end = sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			b.t.Error(err)
-		}
-	})
-	b.t.Cleanup(end)
-	return end
+	s := slacktest.New(t)
+	all := map[string]string{"SLACK_API_URL": s.URL, "SLACK_BOT_TOKEN": slacktest.Token}
+	maps.Copy(all, settings)
+	return &house{channeltest.Open(t, slack.Function, all), t, s}
 }
 
 // delivered waits until the app was told of everything.
-func (b *bundle) delivered() {
+func (b *house) delivered() {
 	b.t.Helper()
 	b.slack.Wait(b.t, "everything to be delivered", func() bool { all, _ := b.slack.Delivered(); return all })
 	if _, lost := b.slack.Delivered(); lost > 0 {
 		b.t.Errorf("%d deliveries were never taken", lost)
 	}
-}
-
-func (b *bundle) asked() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Join(b.tasks, "\n")
-}
-
-// texts returns what was accepted in a conversation, in order.
-func (b *bundle) texts(a message.Address) string {
-	b.t.Helper()
-	events, err := b.ledger.Events(context.Background(), channel.Lane(b.ledger, a), "", 0, 100)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	var all []string
-	for _, e := range events {
-		var said channel.Said
-		if err := json.Unmarshal(e.Body, &said); err != nil {
-			b.t.Fatal(err)
-		}
-		all = append(all, said.Text)
-	}
-	return strings.Join(all, "|")
 }
 
 var (
@@ -187,35 +48,35 @@ var (
 )
 
 // people opens the conversations of these tests.
-func (b *bundle) people() {
+func (b *house) people() {
 	b.slack.Open(slacktest.Channel{ID: "D0ANN"})
 	b.slack.Open(slacktest.Channel{ID: "C0OPS"})
 }
 
 // talk is a day in a workspace. Both ways to us have to tell the same.
-func talk(t *testing.T, b *bundle) {
+func talk(t *testing.T, b *house) {
 	b.slack.Say("D0ANN", "UANN", "hello *世界*", "")
 	b.slack.Say("C0OPS", "UANN", "not for the bot", "")
 	root := b.slack.Say("C0OPS", "UANN", "<@"+slacktest.Bot+"> for the bot", "")
 	b.slack.Say("C0OPS", "UANN", "<@"+slacktest.Bot+"> in a thread", root.TS)
 	b.slack.Command("D0ANN", "UANN", "/hearth", "do it")
-	if _, err := b.send(message.Outbound{Key: "k", Address: private, Markdown: "Send it?", Buttons: [][]message.Button{{{Label: "Stop", Value: "s:r3f-abcdefghij"}}}}); err != nil {
+	if _, err := b.Send(message.Outbound{Key: "k", Address: private, Markdown: "Send it?", Buttons: [][]message.Button{{{Label: "Stop", Value: "s:r3f-abcdefghij"}}}}); err != nil {
 		t.Fatal(err)
 	}
 	b.slack.Press("D0ANN", b.slack.FromBot("D0ANN")[0], "UANN", "s:r3f-abcdefghij")
 	b.delivered()
-	if got := b.texts(private); got != "hello **世界**|do it|s:r3f-abcdefghij" {
+	if got := b.Heard(private); got != "hello **世界**|do it|s:r3f-abcdefghij" {
 		t.Errorf("private: %q", got)
 	}
-	if got := b.texts(ops); got != "for the bot" {
+	if got := b.Heard(ops); got != "for the bot" {
 		t.Errorf("channel: %q", got)
 	}
 	thread := ops
 	thread.Thread = root.TS
-	if got := b.texts(thread); got != "in a thread" {
+	if got := b.Heard(thread); got != "in a thread" {
 		t.Errorf("thread: %q", got)
 	}
-	if got := b.asked(); got != `/function/system-tasks/stop {"run":"r3f-abcdefghij"}` {
+	if got := b.Asked(); got != `/function/system-tasks/stop {"run":"r3f-abcdefghij"}` {
 		t.Errorf("system-tasks heard %q", got)
 	}
 	if said := b.slack.FromBot("D0ANN"); len(said) != 2 || said[1].Text != "Stopped: `r3f-abcdefghij`" {
@@ -229,7 +90,7 @@ func talk(t *testing.T, b *bundle) {
 func TestEventsAPI(t *testing.T) {
 	b := start(t, map[string]string{"SLACK_SIGNING_SECRET": slacktest.Secret})
 	b.people()
-	if err := b.slack.Subscribe(b.adapter.URL); err != nil {
+	if err := b.slack.Subscribe(b.URL); err != nil {
 		t.Fatal(err)
 	}
 	talk(t, b)
@@ -238,29 +99,10 @@ func TestEventsAPI(t *testing.T) {
 func TestSocketMode(t *testing.T) {
 	b := start(t, map[string]string{"SLACK_APP_TOKEN": slacktest.AppToken})
 	b.people()
-	end := b.link()
+	end := b.Link()
 	talk(t, b)
 	end()
 	b.slack.Wait(t, "the connections to end", func() bool { return b.slack.Sockets() == 0 })
-}
-
-func TestWithoutSecretItIsClosed(t *testing.T) {
-	for _, secret := range []string{"", " \n"} {
-		b := start(t, map[string]string{"SLACK_SIGNING_SECRET": secret})
-		for _, key := range []string{"", secret, slacktest.Secret} {
-			body := []byte(`{"type":"url_verification","challenge":"x"}`)
-			req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, b.adapter.URL, bytes.NewReader(body))
-			slacktest.Sign(req.Header, key, body, time.Now())
-			resp, err := http.DefaultClient.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			resp.Body.Close()
-			if resp.StatusCode != 401 {
-				t.Errorf("secret %q, signed with %q: %d", secret, key, resp.StatusCode)
-			}
-		}
-	}
 }
 
 func TestRetriesOfSlack(t *testing.T) {
@@ -271,19 +113,19 @@ func TestRetriesOfSlack(t *testing.T) {
 			b := start(t, settings)
 			b.people()
 			if name == "events api" {
-				if err := b.slack.Subscribe(b.adapter.URL); err != nil {
+				if err := b.slack.Subscribe(b.URL); err != nil {
 					t.Fatal(err)
 				}
 				b.slack.Fail(slacktest.Failure{Method: "auth.test", Status: 503}) // what comes first cannot be taken
 			} else {
-				b.away = 2
-				b.link()
+				b.Away("adapter-slack", 2)
+				b.Link()
 			}
 			said := b.slack.Say("D0ANN", "UANN", "first", "")
 			b.slack.Say("D0ANN", "UANN", "second", "")
 			b.slack.Repeat("D0ANN", said)
 			b.delivered()
-			if got := b.texts(private); got != "first|second" {
+			if got := b.Heard(private); got != "first|second" {
 				t.Errorf("accepted %q", got)
 			}
 		})
@@ -293,7 +135,7 @@ func TestRetriesOfSlack(t *testing.T) {
 func TestConnectionsAreRenewed(t *testing.T) {
 	b := start(t, map[string]string{"SLACK_APP_TOKEN": slacktest.AppToken})
 	b.people()
-	b.link()
+	b.Link()
 	both := func() bool { return b.slack.Sockets() == 2 }
 	for _, reason := range []string{"warning", "refresh_requested"} {
 		b.slack.Wait(t, "two connections", both)
@@ -302,7 +144,7 @@ func TestConnectionsAreRenewed(t *testing.T) {
 	}
 	b.slack.Wait(t, "two connections", both)
 	b.delivered()
-	if got := b.texts(private); got != "warning|refresh_requested" {
+	if got := b.Heard(private); got != "warning|refresh_requested" {
 		t.Errorf("accepted %q", got)
 	}
 	if opened := b.slack.Calls("apps.connections.open"); len(opened) != 4 {
@@ -314,17 +156,15 @@ func TestAnotherAccount(t *testing.T) {
 	b := start(t, nil)
 	b.people()
 	for field, value := range map[string]string{"bot-token": slacktest.Token, "app-token": slacktest.AppToken} {
-		if err := os.WriteFile(filepath.Join(b.env.Secrets, "slack.sales-"+field), []byte(value+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		b.Secret("slack.sales-"+field, value)
 	}
-	b.link()
+	b.Link()
 	b.slack.Say("D0ANN", "UANN", "hello sales", "")
 	b.delivered()
 	sales := private
 	sales.Account = "sales"
-	if got := b.texts(sales); got != "hello sales" || b.texts(private) != "" {
-		t.Errorf("sales accepted %q, the default account %q", got, b.texts(private))
+	if got := b.Heard(sales); got != "hello sales" || b.Heard(private) != "" {
+		t.Errorf("sales accepted %q, the default account %q", got, b.Heard(private))
 	}
 }
 
@@ -333,7 +173,7 @@ func TestAnswers(t *testing.T) {
 	b.people()
 	asked := b.slack.Say("C0OPS", "UANN", "?", "")
 	thread := message.Address{Platform: "slack", Chat: "C0OPS", Thread: asked.TS}
-	receipt, err := b.send(message.Outbound{
+	receipt, err := b.Send(message.Outbound{
 		Key: "s/m1", Address: thread, Markdown: "# Plan\n\n" + strings.Repeat("**Bold** & `code` <x>. ", 200),
 		Buttons: [][]message.Button{{{Label: "Yes", Value: strings.Repeat("v", 64), Style: "primary"}}},
 	})
@@ -355,46 +195,16 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestAnswersSurviveSlack(t *testing.T) {
-	hello := message.Outbound{Key: "s/m1", Address: private, Markdown: "**hello**", Buttons: [][]message.Button{{{Label: "Yes", Value: "v"}}}}
-	tests := []struct {
-		name    string
-		failure slacktest.Failure
-		header  []string
-		kind    fault.Kind // of the first attempt
-		said    string     // after it
-	}{
-		{"too many, for a moment", slacktest.Failure{Status: 429, Error: "ratelimited", RetryAfter: 1}, nil, "", "*hello*"},
-		{"too many, for long", slacktest.Failure{Status: 429, Error: "ratelimited", RetryAfter: 300}, nil, fault.Limited, ""},
-		{"blocks refused", slacktest.Failure{Error: "invalid_blocks"}, nil, "", "hello"},
-		{"internal error", slacktest.Failure{Error: "internal_error"}, nil, fault.Unknown, ""},
-		{"token revoked", slacktest.Failure{Error: "token_revoked"}, nil, fault.Unavailable, ""},
-		{"a proxy's page", slacktest.Failure{Status: 502}, nil, fault.Unknown, ""},
-		{"answer lost", slacktest.Failure{Drop: true}, nil, fault.Unknown, "*hello*"},
-		{"no answer", slacktest.Failure{Stall: true}, []string{"X-Timeout", "4s"}, fault.Timeout, ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			b := start(t, nil)
-			b.people()
-			tt.failure.Method = "chat.postMessage"
-			b.slack.Fail(tt.failure)
-			_, err := b.send(hello, tt.header...)
-			if (err == nil) != (tt.kind == "") || err != nil && fault.KindOf(err) != tt.kind {
-				t.Fatalf("%v (%s), want %s", err, fault.KindOf(err), tt.kind)
-			}
-			if tt.kind == fault.Limited && fault.After(err) < 299*time.Second {
-				t.Errorf("come back after %v", fault.After(err))
-			}
-			texts := ""
-			for _, m := range b.slack.FromBot("D0ANN") {
-				texts += m.Text
-			}
-			if texts != tt.said {
-				t.Errorf("people see %q, want %q", texts, tt.said)
-			}
-		})
-	}
+	channeltest.Troubles(t, slack.Function, slacktest.Stage, []channeltest.Trouble{
+		{Name: "too many, for a moment", Failure: slacktest.Failure{Status: 429, RetryAfter: 1}, Said: "*hello*"},
+		{Name: "too many, for long", Failure: slacktest.Failure{Status: 429, RetryAfter: 300}, Kind: fault.Limited},
+		{Name: "blocks refused", Failure: slacktest.Failure{Text: "invalid_blocks"}, Said: "hello"},
+		{Name: "internal error", Failure: slacktest.Failure{Text: "internal_error"}, Kind: fault.Unknown},
+		{Name: "token revoked", Failure: slacktest.Failure{Text: "token_revoked"}, Kind: fault.Unavailable},
+		{Name: "a proxy's page", Failure: slacktest.Failure{Status: 502}, Kind: fault.Unknown},
+		{Name: "answer lost", Failure: slacktest.Failure{Drop: true}, Kind: fault.Unknown, Said: "*hello*"},
+		{Name: "no answer", Failure: slacktest.Failure{Stall: true}, Header: []string{"X-Timeout", "4s"}, Kind: fault.Timeout},
+	})
 }
 
 func TestNobodyToAnswer(t *testing.T) {
@@ -402,56 +212,63 @@ func TestNobodyToAnswer(t *testing.T) {
 	b.slack.Open(slacktest.Channel{ID: "C0OLD", Archived: true})
 	b.slack.Open(slacktest.Channel{ID: "C0AWAY", Away: true})
 	for chat, kind := range map[string]fault.Kind{"C0NONE": fault.NotFound, "C0OLD": fault.Forbidden, "C0AWAY": fault.Forbidden} {
-		_, err := b.send(message.Outbound{Key: "k", Address: message.Address{Platform: "slack", Chat: chat}, Markdown: "x"})
+		_, err := b.Send(message.Outbound{Key: "k", Address: message.Address{Platform: "slack", Chat: chat}, Markdown: "x"})
 		if !fault.Is(err, kind) || fault.Retryable(err) {
 			t.Errorf("%s: %v", chat, err)
 		}
 	}
 }
 
-func TestDraftBecomesTheAnswer(t *testing.T) {
+// An edit replaces the text and the buttons.
+func TestButtonsComeAndGo(t *testing.T) {
 	b := start(t, nil)
 	b.people()
-	now := time.Now()
-	b.env.Now = func() time.Time { return now }
-	draft := func(text, id string) string {
-		t.Helper()
-		now = now.Add(2 * time.Second)
-		var out channel.Drafted
-		if err := b.signed("/_/draft", channel.Draft{Address: private, Key: "s/m1", Text: text, ID: id}, &out); err != nil {
+	id := b.Draft(channel.Draft{Address: private, Key: "s/m1", Text: "One."})
+	final := message.Outbound{Key: "s/m1", Address: private, Markdown: "One. **Two.**", Edit: id, Buttons: [][]message.Button{{{Label: "Undo", Value: "u:x"}}}}
+	for _, buttons := range []int{1, 0} {
+		final.Buttons = final.Buttons[:buttons]
+		if _, err := b.Send(final); err != nil {
 			t.Fatal(err)
 		}
-		return out.ID
-	}
-	id := draft("One.", "")
-	for range 2 { // twice the same is no error
-		if draft("One. **Two", id) != id {
-			t.Error("another message")
+		if said := b.slack.FromBot("D0ANN"); len(said) != 1 || said[0].Text != "One. *Two.*" || len(said[0].Buttons) != buttons {
+			t.Errorf("said %+v, want %d buttons", said, buttons)
 		}
 	}
-	final := message.Outbound{Key: "s/m1", Address: private, Markdown: "One. **Two.**", Edit: id, Buttons: [][]message.Button{{{Label: "Undo", Value: "u:x"}}}}
-	for range 2 { // an answer that is delivered twice is one
-		receipt, err := b.send(final)
-		if err != nil || len(receipt.IDs) != 1 || receipt.IDs[0] != id {
-			t.Fatalf("%+v, %v", receipt, err)
+}
+
+// Slack counts the edits of a workspace together, 50 in a minute. However many conversations stream, it refuses
+// none, and each answer that is ready replaces its draft at once.
+func TestManyConversationsStream(t *testing.T) {
+	const conversations, rounds = 20, 40
+	b := start(t, nil)
+	b.slack.Now = b.Now
+	b.slack.Limit("chat.update", platformtest.Rate{}, platformtest.Rate{Calls: 50, Per: time.Minute})
+	ids, chats := map[string]string{}, []string{}
+	for i := range conversations {
+		chats = append(chats, fmt.Sprintf("D%d", 100+i))
+		b.slack.Open(slacktest.Channel{ID: chats[i]})
+	}
+	to := func(chat string) message.Address { return message.Address{Platform: "slack", Chat: chat} }
+	for round := range rounds {
+		b.Later(1500 * time.Millisecond)
+		for _, chat := range chats {
+			ids[chat] = b.Draft(channel.Draft{Address: to(chat), Key: chat, Text: "so far", ID: ids[chat]})
+		}
+		if round%4 == 3 {
+			chat := chats[0]
+			chats = chats[1:]
+			receipt, err := b.Send(message.Outbound{Key: chat, Address: to(chat), Markdown: "final", Edit: ids[chat]}, "X-Timeout", "4s")
+			if err != nil || receipt.IDs[0] != ids[chat] || b.slack.FromBot(chat)[0].Text != "final" {
+				t.Errorf("the answer in %s: %+v, %v", chat, receipt, err)
+			}
 		}
 	}
-	if said := b.slack.FromBot("D0ANN"); len(said) != 1 || said[0].Text != "One. *Two.*" || len(said[0].Buttons) != 1 {
-		t.Errorf("said %+v", said)
+	edits := 0
+	for chat := range ids {
+		edits += b.slack.FromBot(chat)[0].Edits
 	}
-	final.Buttons = nil
-	if _, err := b.send(final); err != nil {
-		t.Fatal(err)
-	}
-	if said := b.slack.FromBot("D0ANN"); len(said[0].Buttons) != 0 {
-		t.Errorf("old buttons stay: %+v", said)
-	}
-	receipt, err := b.send(message.Outbound{Key: "s/m2", Address: private, Markdown: "late", Edit: "1790009999.000100"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if said := b.slack.FromBot("D0ANN"); len(said) != 2 || said[1].Text != "late" || len(receipt.IDs) != 1 {
-		t.Errorf("a draft that is gone: %+v", said)
+	if calls := len(b.slack.Calls("chat.update")); calls != edits || edits < rounds*2/3 {
+		t.Errorf("%d edits by %d calls", edits, calls)
 	}
 }
 
@@ -460,8 +277,8 @@ func TestMarkupIsAlwaysAccepted(t *testing.T) {
 	b := start(t, nil)
 	b.people()
 	pieces := []string{"a ", "中文。", "**", "*", "`", "\n\n", "\n", "- ", "> ", "```go\n", "# ", "|a|b|\n|-|-|\n", "1. ", "[x](http://e.org/?a=\"b\"&c=<d>)", "<!channel>", "&amp;", "~~", "  ", strings.Repeat("<&> ", 400)}
-	account := channel.NewAccount(b.env, "slack", "")
-	adapter, err := slack.Open(b.env)
+	account := channel.NewAccount(b.Env, "slack", "")
+	adapter, err := slack.Open(b.Env)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,161 +1,48 @@
 package webhook_test
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"io"
+	"maps"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/hearthfaas/hearth/functions/adapters/webhook"
 	"github.com/hearthfaas/hearth/functions/adapters/webhook/webhooktest"
 	"github.com/hearthfaas/hearth/shared/channel"
+	"github.com/hearthfaas/hearth/shared/channel/channeltest"
 	"github.com/hearthfaas/hearth/shared/fault"
-	"github.com/hearthfaas/hearth/shared/fn"
-	"github.com/hearthfaas/hearth/shared/fn/fntest"
-	"github.com/hearthfaas/hearth/shared/ledger"
-	"github.com/hearthfaas/hearth/shared/ledger/ledgertest"
 	"github.com/hearthfaas/hearth/shared/message"
-	"github.com/hearthfaas/hearth/shared/vault"
 )
 
-// bundle is the adapter between a program and a gateway without other functions.
-type bundle struct {
+// house is the adapter between a program and a gateway without other functions.
+type house struct {
+	*channeltest.House
 	t        *testing.T
 	receiver *webhooktest.Receiver
-	env      *fn.Env
-	adapter  *httptest.Server
-	ledger   *ledger.Ledger
-
-	mu    sync.Mutex
-	now   time.Time
-	tasks []string // the calls of system-tasks
 }
 
-func start(t *testing.T, settings map[string]string) *bundle {
+func start(t *testing.T, settings map[string]string) *house {
 	t.Helper()
-	b := &bundle{t: t, now: time.Now()}
-	b.receiver = webhooktest.New(t, webhooktest.Secret, b.clock)
-	all := map[string]string{"REDIS_URL": ledgertest.URL(t), "WEBHOOK_SECRET": webhooktest.Secret, "WEBHOOK_URL": b.receiver.URL}
-	for name, value := range settings {
-		all[name] = value
-	}
-	b.env = fntest.Env(t, all)
-	b.env.Transport, b.env.Now = b, b.clock
-	b.adapter = fntest.Start(t, webhook.Function, b.env)
-	t.Cleanup(http.DefaultClient.CloseIdleConnections)
-	l, err := ledger.Open(t.Context(), b.env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.ledger = l
+	b := &house{t: t}
+	b.receiver = webhooktest.New(t, webhooktest.Secret, func() time.Time { return b.Now() })
+	all := map[string]string{"WEBHOOK_SECRET": webhooktest.Secret, "WEBHOOK_URL": b.receiver.URL}
+	maps.Copy(all, settings)
+	b.House = channeltest.Open(t, webhook.Function, all)
 	return b
 }
 
-func (b *bundle) clock() time.Time {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.now
-}
-
-func (b *bundle) later(d time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.now = b.now.Add(d)
-}
-
-// RoundTrip is the gateway.
-func (b *bundle) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
-	rec := httptest.NewRecorder()
-	if strings.HasPrefix(r.URL.Path, "/function/system-tasks") {
-		b.mu.Lock()
-		b.tasks = append(b.tasks, r.URL.Path+" "+string(body))
-		b.mu.Unlock()
-		fn.Reply(rec, http.StatusOK, map[string]any{"id": "r3f-abcdefghij", "title": "Report"})
-	}
-	return rec.Result(), nil
-}
-
 // say posts a body as the program does, and returns the status and what it heard.
-func (b *bundle) say(path, secret, id, body string) (int, string) {
+func (b *house) say(path, secret, id, body string) (int, string) {
 	b.t.Helper()
-	req, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, b.adapter.URL+path, strings.NewReader(body))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	webhooktest.Sign(req.Header, secret, id, []byte(body), b.clock())
-	return b.do(req)
+	return b.sayAt(path, secret, id, body, b.Now())
 }
 
-func (b *bundle) do(req *http.Request) (int, string) {
+func (b *house) sayAt(path, secret, id, body string, at time.Time) (int, string) {
 	b.t.Helper()
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	said, err := io.ReadAll(resp.Body)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return resp.StatusCode, string(said)
-}
-
-// send calls the adapter as planner-reply does.
-func (b *bundle) send(out message.Outbound) (message.Receipt, error) {
-	b.t.Helper()
-	body, err := json.Marshal(out)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	v, err := b.env.Vault()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	req, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, b.adapter.URL+"/_/send", bytes.NewReader(body))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	req.Header.Set(vault.CallHeader, v.Sign(vault.Call{From: "planner-reply", To: "adapter-webhook"}, body, b.clock()))
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if err := fault.Read(resp); err != nil {
-		return message.Receipt{}, err
-	}
-	var receipt message.Receipt
-	return receipt, json.NewDecoder(resp.Body).Decode(&receipt)
-}
-
-// texts returns what was accepted in a conversation, in order.
-func (b *bundle) texts(a message.Address) string {
-	b.t.Helper()
-	events, err := b.ledger.Events(context.Background(), channel.Lane(b.ledger, a), "", 0, 100)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	var all []string
-	for _, e := range events {
-		var said channel.Said
-		if err := json.Unmarshal(e.Body, &said); err != nil {
-			b.t.Fatal(err)
-		}
-		all = append(all, said.Text)
-	}
-	return strings.Join(all, "|")
+	r := channel.Request{Method: http.MethodPost, Header: http.Header{}, Body: []byte(body)}
+	webhooktest.Sign(r.Header, secret, id, r.Body, at)
+	return b.Request(path, r)
 }
 
 var orders = message.Address{Platform: "webhook", Chat: "orders-42"}
@@ -168,12 +55,12 @@ func TestMessagesAreTakenOnce(t *testing.T) {
 		if status, said := b.say("/", webhooktest.Secret, "msg_1", hello); status != 200 {
 			t.Fatalf("%d %s", status, said)
 		}
-		b.later(time.Minute)
+		b.Later(time.Minute)
 	}
 	if status, _ := b.say("/", webhooktest.Secret, "msg_2", strings.Replace(hello, "hello", "again", 1)); status != 200 {
 		t.Fatal(status)
 	}
-	if got := b.texts(orders); got != "hello 世界|again 世界" {
+	if got := b.Heard(orders); got != "hello 世界|again 世界" {
 		t.Errorf("accepted %q", got)
 	}
 	if status, said := b.say("/", webhooktest.Secret, "msg_3", strings.Replace(hello, "text", "txt", 1)); status != 400 || !strings.Contains(said, "txt") {
@@ -183,18 +70,10 @@ func TestMessagesAreTakenOnce(t *testing.T) {
 
 func TestForgeriesAreRefused(t *testing.T) {
 	b := start(t, nil)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.adapter.URL, strings.NewReader(hello))
-	if err != nil {
-		t.Fatal(err)
-	}
-	webhooktest.Sign(req.Header, webhooktest.Secret, "msg_1", []byte(hello), b.clock().Add(-6*time.Minute))
-	if status, _ := b.do(req); status != 401 {
+	if status, _ := b.sayAt("/", webhooktest.Secret, "msg_1", hello, b.Now().Add(-6*time.Minute)); status != 401 {
 		t.Errorf("an old request: %d", status)
 	}
-	if status, _ := b.say("/", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "msg_1", hello); status != 401 {
-		t.Errorf("another secret: %d", status)
-	}
-	for _, secret := range []string{"", " \n", "whsec_", "whsec_c2hvcnQ="} {
+	for _, secret := range []string{"whsec_", "whsec_c2hvcnQ="} {
 		b := start(t, map[string]string{"WEBHOOK_SECRET": secret})
 		for _, key := range []string{"", secret, webhooktest.Secret} {
 			if status, _ := b.say("/", key, "msg_1", hello); status != 401 {
@@ -202,7 +81,7 @@ func TestForgeriesAreRefused(t *testing.T) {
 			}
 		}
 	}
-	if got := b.texts(orders); got != "" {
+	if got := b.Heard(orders); got != "" {
 		t.Errorf("accepted %q", got)
 	}
 }
@@ -210,9 +89,7 @@ func TestForgeriesAreRefused(t *testing.T) {
 func TestAnotherAccount(t *testing.T) {
 	b := start(t, nil)
 	const secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
-	if err := os.WriteFile(filepath.Join(b.env.Secrets, "webhook.crm-secret"), []byte(secret+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	b.Secret("webhook.crm-secret", secret)
 	if status, _ := b.say("/crm", webhooktest.Secret, "msg_1", hello); status != 401 {
 		t.Errorf("with the secret of the default account: %d", status)
 	}
@@ -221,10 +98,10 @@ func TestAnotherAccount(t *testing.T) {
 	}
 	crm := orders
 	crm.Account = "crm"
-	if b.texts(crm) != "hello 世界" || b.texts(orders) != "" {
-		t.Errorf("crm accepted %q, the default account %q", b.texts(crm), b.texts(orders))
+	if b.Heard(crm) != "hello 世界" || b.Heard(orders) != "" {
+		t.Errorf("crm accepted %q, the default account %q", b.Heard(crm), b.Heard(orders))
 	}
-	if _, err := b.send(message.Outbound{Key: "k", Address: crm, Markdown: "x"}); !fault.Is(err, fault.Unavailable) || !strings.Contains(fault.Text(err), "webhook-url") {
+	if _, err := b.Send(message.Outbound{Key: "k", Address: crm, Markdown: "x"}); !fault.Is(err, fault.Unavailable) || !strings.Contains(fault.Text(err), "webhook-url") {
 		t.Errorf("an account without a URL: %v", err)
 	}
 }
@@ -237,7 +114,7 @@ func TestOrders(t *testing.T) {
 			t.Fatalf("%d %s", status, said)
 		}
 	}
-	if got := strings.Join(b.tasks, "\n"); got != `/function/system-tasks/stop {"run":"r3f-abcdefghij"}` {
+	if got := b.Asked(); got != `/function/system-tasks/stop {"run":"r3f-abcdefghij"}` {
 		t.Errorf("system-tasks heard %q", got)
 	}
 	if taken := b.receiver.Taken(); len(taken) != 1 || taken[0].Data.Text != "Stopped: `r3f-abcdefghij`" {
@@ -251,16 +128,16 @@ func TestRepliesAreKnownByTheirID(t *testing.T) {
 		Key: "s/m1", Address: orders, Markdown: "# Plan\n\n**Bold** [no](javascript:x). " + strings.Repeat("And a sentence. ", 1500), ReplyTo: "m7",
 		Buttons: [][]message.Button{{{Label: "Yes", Value: "a:x", Style: "primary"}}},
 	}
-	b.receiver.Fail(webhooktest.Failure{}, webhooktest.Failure{Drop: true}) // the second part arrives, and its answer is lost
-	if _, err := b.send(out); !fault.Is(err, fault.Unknown) {
+	b.receiver.Fail(webhooktest.Failure{Call: 2, Drop: true}) // the second part arrives, and its answer is lost
+	if _, err := b.Send(out); !fault.Is(err, fault.Unknown) {
 		t.Fatalf("a lost answer: %v", err)
 	}
 	out.Repeated = true
 	b.receiver.Fail(webhooktest.Failure{Lose: true}) // and once more, without arriving
-	if _, err := b.send(out); !fault.Is(err, fault.Unknown) {
+	if _, err := b.Send(out); !fault.Is(err, fault.Unknown) {
 		t.Fatalf("a lost reply: %v", err)
 	}
-	receipt, err := b.send(out)
+	receipt, err := b.Send(out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +158,7 @@ func TestRepliesAreKnownByTheirID(t *testing.T) {
 // A reply that may have arrived looks the same when it is sent again: the receiver knows it by its id.
 func TestRepliesAreNotMarkedAsRepeated(t *testing.T) {
 	b := start(t, nil)
-	if _, err := b.send(message.Outbound{Key: "s/m1", Address: orders, Markdown: "hello", Repeated: true}); err != nil {
+	if _, err := b.Send(message.Outbound{Key: "s/m1", Address: orders, Markdown: "hello", Repeated: true}); err != nil {
 		t.Fatal(err)
 	}
 	if taken := b.receiver.Taken(); len(taken) != 1 || taken[0].Data.Text != "hello" {
@@ -291,7 +168,7 @@ func TestRepliesAreNotMarkedAsRepeated(t *testing.T) {
 
 func TestRepliesAreSignedByBothSecrets(t *testing.T) {
 	b := start(t, map[string]string{"WEBHOOK_SECRET": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD " + webhooktest.Secret})
-	if _, err := b.send(message.Outbound{Key: "s/m1", Address: orders, Markdown: "hello"}); err != nil {
+	if _, err := b.Send(message.Outbound{Key: "s/m1", Address: orders, Markdown: "hello"}); err != nil {
 		t.Errorf("a receiver with the second secret: %v", err)
 	}
 }
@@ -304,10 +181,10 @@ func TestRepliesSurviveTheReceiver(t *testing.T) {
 		after   time.Duration
 		again   int // requests after a second attempt
 	}{
-		{"away", webhooktest.Failure{Status: 503, RetryAfter: "300"}, fault.Unavailable, 5 * time.Minute, 2},
-		{"broken", webhooktest.Failure{Status: 500}, fault.Unavailable, time.Second, 2},
-		{"too many, for a moment", webhooktest.Failure{Status: 429, RetryAfter: "1"}, "", 0, 3},
-		{"too many, for long", webhooktest.Failure{Status: 429, RetryAfter: "300"}, fault.Limited, 5 * time.Minute, 1},
+		{"away", webhooktest.Failure{Status: 503, RetryAfter: 300}, fault.Unavailable, 5 * time.Minute, 2},
+		{"broken", webhooktest.Failure{Status: 500}, fault.Unavailable, 5 * time.Second, 2},
+		{"too many, for a moment", webhooktest.Failure{Status: 429, RetryAfter: 1}, "", 0, 3},
+		{"too many, for long", webhooktest.Failure{Status: 429, RetryAfter: 300}, fault.Limited, 5 * time.Minute, 1},
 		{"redirected", webhooktest.Failure{Status: 307}, fault.Unavailable, time.Minute, 2},
 		{"gone", webhooktest.Failure{Status: 410}, fault.Forbidden, 0, 1},
 	}
@@ -316,11 +193,11 @@ func TestRepliesSurviveTheReceiver(t *testing.T) {
 			b := start(t, nil)
 			out := message.Outbound{Key: "s/m1", Address: orders, Markdown: "hello"}
 			b.receiver.Fail(tt.failure)
-			_, err := b.send(out)
-			if (err == nil) != (tt.kind == "") || err != nil && fault.KindOf(err) != tt.kind || fault.After(err) < tt.after {
+			_, err := b.Send(out)
+			if (err == nil) != (tt.kind == "") || err != nil && fault.KindOf(err) != tt.kind || fault.After(err) < tt.after-time.Second {
 				t.Fatalf("%v (%s, after %v)", err, fault.KindOf(err), fault.After(err))
 			}
-			_, _ = b.send(out) // what came of it shows at the receiver
+			_, _ = b.Send(out) // what came of it shows at the receiver
 			if got := b.receiver.Attempts(); len(got) != tt.again {
 				t.Errorf("%d requests, want %d", len(got), tt.again)
 			}
@@ -333,12 +210,12 @@ func TestAnAddressThatIsGoneIsTriedAgainMuchLater(t *testing.T) {
 	out := message.Outbound{Key: "s/m1", Address: orders, Markdown: "hello"}
 	b.receiver.Fail(webhooktest.Failure{Status: 410})
 	for range 3 {
-		if _, err := b.send(out); !fault.Is(err, fault.Forbidden) {
+		if _, err := b.Send(out); !fault.Is(err, fault.Forbidden) {
 			t.Errorf("gone: %v", err)
 		}
-		b.later(29 * time.Minute)
+		b.Later(29 * time.Minute)
 	}
-	if _, err := b.send(out); err != nil || len(b.receiver.Taken()) != 1 || len(b.receiver.Attempts()) != 2 {
+	if _, err := b.Send(out); err != nil || len(b.receiver.Taken()) != 1 || len(b.receiver.Attempts()) != 2 {
 		t.Errorf("%v, %d requests", err, len(b.receiver.Attempts()))
 	}
 }
@@ -351,7 +228,7 @@ func TestAPIURLReplacesTheHost(t *testing.T) {
 		"without a URL": {"WEBHOOK_URL": "", "WEBHOOK_API_URL": b.receiver.URL},
 	} {
 		other := start(t, settings)
-		if _, err := other.send(message.Outbound{Key: name, Address: orders, Markdown: name}); err != nil {
+		if _, err := other.Send(message.Outbound{Key: name, Address: orders, Markdown: name}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -360,7 +237,7 @@ func TestAPIURLReplacesTheHost(t *testing.T) {
 	}
 	for _, address := range []string{"ftp://erp.invalid/", "erp.invalid", "https:///x"} {
 		b := start(t, map[string]string{"WEBHOOK_URL": address})
-		if _, err := b.send(message.Outbound{Key: "k", Address: orders, Markdown: "x"}); !fault.Is(err, fault.Unavailable) || strings.Contains(err.Error(), "invalid/") {
+		if _, err := b.Send(message.Outbound{Key: "k", Address: orders, Markdown: "x"}); !fault.Is(err, fault.Unavailable) || strings.Contains(err.Error(), "invalid/") {
 			t.Errorf("%s: %v", address, err)
 		}
 	}

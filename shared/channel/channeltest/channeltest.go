@@ -1,5 +1,7 @@
-// Package channeltest is the suite that every adapter passes. An adapter's test is one Suite and two
-// folders of goldens:
+// Package channeltest is the suite that every adapter passes, and the stories that all of them share: Stories
+// tells those with the functions behind adapters and a stand-in of the platform (a Stage), in a House, which
+// special stories use too. functions/adapters/story_test.go has the table. The suite of an adapter is one Suite
+// and two folders of goldens:
 //
 //	testdata/decode/*.txtar   request: a webhook's body as the platform sends it, after its headers if a blank
 //	                          line ends them · inbound: what it means

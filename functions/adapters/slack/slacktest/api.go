@@ -77,10 +77,20 @@ type object map[string]any
 
 func no(code string) object { return object{"ok": false, "error": code} }
 
-func write(w http.ResponseWriter, status int, answer object) {
+// write says o as Slack says everything but rate limits: with status 200.
+func (o object) write(w http.ResponseWriter) { o.say(w, http.StatusOK) }
+
+func (o object) say(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(answer) // the caller may be gone
+	_ = json.NewEncoder(w).Encode(o) // the caller may be gone
+}
+
+// channelOf returns the channel that a call is about.
+func channelOf(raw json.RawMessage) string {
+	var p params
+	_ = json.Unmarshal(raw, &p) // do refuses what cannot be read
+	return p.Channel
 }
 
 // Post calls a method with the app's token and returns the answer.
@@ -99,7 +109,7 @@ func (s *Server) do(method string, raw json.RawMessage) object {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer s.touch()
+	defer s.Touch()
 	switch method {
 	case "auth.test":
 		return object{"ok": true, "team": "Test", "team_id": "T1", "user": "hearth", "user_id": Bot, "bot_id": BotID}

@@ -86,7 +86,7 @@ func (s *Server) Press(channel string, m Message, user, value string) {
 	s.enqueue("interactive", object{
 		"type": "block_actions", "team": object{"id": "T1", "domain": "test"}, "api_app_id": "A1", "token": "old", "trigger_id": s.stamp(),
 		"user": object{"id": user, "username": user, "name": user, "team_id": "T1"}, "container": on, "message": under,
-		"channel": object{"id": channel, "name": "directmessage"}, "response_url": s.http.URL + "/actions/1",
+		"channel": object{"id": channel, "name": "directmessage"}, "response_url": s.Base.URL + "/actions/1",
 		"actions": []object{{
 			"type": "button", "action_id": "b0", "block_id": "x", "value": value, "action_ts": s.stamp(),
 			"text": object{"type": "plain_text", "text": "Yes", "emoji": true},
@@ -101,7 +101,7 @@ func (s *Server) Command(channel, user, command, words string) {
 	s.enqueue("slash_commands", object{
 		"token": "old", "team_id": "T1", "team_domain": "test", "channel_id": channel, "channel_name": "ops", "user_id": user, "user_name": user,
 		"command": command, "text": words, "api_app_id": "A1", "is_enterprise_install": "false",
-		"response_url": s.http.URL + "/commands/1", "trigger_id": s.stamp(),
+		"response_url": s.Base.URL + "/commands/1", "trigger_id": s.stamp(),
 	})
 }
 
@@ -111,7 +111,7 @@ func (s *Server) enqueue(kind string, payload object) {
 		panic(err) // our own types
 	}
 	s.pending = append(s.pending, delivery{kind, raw})
-	s.touch()
+	s.Touch()
 }
 
 // Repeat tells the app again of what somebody said, as Slack does when it did not hear the answer.
@@ -142,13 +142,13 @@ func (s *Server) Subscribe(address string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hook = address
-	s.touch()
+	s.Touch()
 	return nil
 }
 
 // send posts a body as Slack does and returns the answer to a success.
 func (s *Server) send(address, kind string, body []byte, retry int) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(s.ctx, s.AckTime)
+	ctx, cancel := context.WithTimeout(s.Context(), s.AckTime)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {

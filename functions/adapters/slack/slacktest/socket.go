@@ -25,7 +25,7 @@ type socket struct {
 func (s *Server) open() object {
 	ticket := s.stamp()
 	s.tickets[ticket] = true
-	return object{"ok": true, "url": "ws" + strings.TrimPrefix(s.http.URL, "http") + "/link/?ticket=" + ticket + "&app_id=A1"}
+	return object{"ok": true, "url": "ws" + strings.TrimPrefix(s.Base.URL, "http") + "/link/?ticket=" + ticket + "&app_id=A1"}
 }
 
 // link is a connection from its hello to its end.
@@ -49,28 +49,28 @@ func (s *Server) link(w http.ResponseWriter, r *http.Request) {
 	n := len(s.sockets) + 1
 	s.mu.Unlock()
 	if n > maxSockets {
-		_ = k.write(s.ctx, object{"type": "disconnect", "reason": "too_many_websockets"})
+		_ = k.write(s.Context(), object{"type": "disconnect", "reason": "too_many_websockets"})
 		return
 	}
-	if k.write(s.ctx, object{"type": "hello", "num_connections": n, "connection_info": object{"app_id": "A1"}, "debug_info": object{"approximate_connection_time": 18060}}) != nil {
+	if k.write(s.Context(), object{"type": "hello", "num_connections": n, "connection_info": object{"app_id": "A1"}, "debug_info": object{"approximate_connection_time": 18060}}) != nil {
 		return
 	}
 	s.mu.Lock()
 	s.sockets = append(s.sockets, k)
-	s.touch()
+	s.Touch()
 	s.mu.Unlock()
 	s.listen(k)
 	close(k.ended)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sockets = slices.DeleteFunc(s.sockets, func(other *socket) bool { return other == k })
-	s.touch()
+	s.Touch()
 }
 
 // listen takes acknowledgements until the connection ends.
 func (s *Server) listen(k *socket) {
 	for {
-		_, raw, err := k.conn.Read(s.ctx)
+		_, raw, err := k.conn.Read(s.Context())
 		if err != nil {
 			return
 		}
@@ -82,7 +82,7 @@ func (s *Server) listen(k *socket) {
 		}
 		select {
 		case k.acks <- ack.Envelope:
-		case <-s.ctx.Done():
+		case <-s.Context().Done():
 			return
 		case <-time.After(s.AckTime): // too late: nobody waits for it
 		}
@@ -110,15 +110,15 @@ func (s *Server) Disconnect(reason string) {
 	k := s.sockets[0]
 	s.sockets = s.sockets[1:]
 	s.mu.Unlock()
-	_ = k.write(s.ctx, object{"type": "disconnect", "reason": reason, "debug_info": object{"host": "applink-1"}}) // it may be gone
+	_ = k.write(s.Context(), object{"type": "disconnect", "reason": reason, "debug_info": object{"host": "applink-1"}}) // it may be gone
 	_ = k.conn.Close(websocket.StatusNormalClosure, "")
 }
 
 // turn returns the connection that the next envelope goes to, and waits for one. It is nil at the end.
 func (s *Server) turn() *socket {
 	for {
+		changed := s.Changed()
 		s.mu.Lock()
-		changed := s.changed
 		if n := len(s.sockets); n > 0 {
 			s.next++
 			defer s.mu.Unlock()
@@ -127,7 +127,7 @@ func (s *Server) turn() *socket {
 		s.mu.Unlock()
 		select {
 		case <-changed:
-		case <-s.ctx.Done():
+		case <-s.Context().Done():
 			return nil
 		}
 	}
@@ -142,7 +142,7 @@ func (s *Server) envelope(k *socket, d delivery, retry int) bool {
 	if retry > 0 {
 		frame["retry_attempt"], frame["retry_reason"] = retry, "timeout"
 	}
-	if k.write(s.ctx, frame) != nil {
+	if k.write(s.Context(), frame) != nil {
 		return false
 	}
 	limit := time.NewTimer(s.AckTime)
@@ -157,7 +157,7 @@ func (s *Server) envelope(k *socket, d delivery, retry int) bool {
 			return false
 		case <-limit.C:
 			return false
-		case <-s.ctx.Done():
+		case <-s.Context().Done():
 			return false
 		}
 	}
@@ -166,8 +166,9 @@ func (s *Server) envelope(k *socket, d delivery, retry int) bool {
 // pump tells the app what happens, one after the other, each until it is taken or tried too often.
 func (s *Server) pump() {
 	for {
+		changed := s.Changed()
 		s.mu.Lock()
-		changed, hook, waiting := s.changed, s.hook, len(s.pending) > 0 && (s.hook != "" || len(s.sockets) > 0)
+		hook, waiting := s.hook, len(s.pending) > 0 && (s.hook != "" || len(s.sockets) > 0)
 		var d delivery
 		if waiting {
 			d = s.pending[0]
@@ -177,12 +178,12 @@ func (s *Server) pump() {
 			select {
 			case <-changed:
 				continue
-			case <-s.ctx.Done():
+			case <-s.Context().Done():
 				return
 			}
 		}
 		taken := s.deliver(hook, d)
-		if s.ctx.Err() != nil {
+		if s.Context().Err() != nil {
 			return
 		}
 		s.mu.Lock()
@@ -190,7 +191,7 @@ func (s *Server) pump() {
 		if !taken {
 			s.lost++
 		}
-		s.touch()
+		s.Touch()
 		s.mu.Unlock()
 	}
 }

@@ -80,7 +80,7 @@ func (s *Server) do(ctx context.Context, method string, raw json.RawMessage) ans
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer s.touch()
+	defer s.Touch()
 	switch strings.ToLower(method) {
 	case "setwebhook":
 		return s.setWebhook(p)
@@ -99,6 +99,13 @@ func (s *Server) do(ctx context.Context, method string, raw json.RawMessage) ans
 	default:
 		return answer{Code: 404, Description: "Not Found: method not found"}
 	}
+}
+
+// chatOf returns the chat that a call is about.
+func chatOf(raw json.RawMessage) string {
+	var p params
+	_ = json.Unmarshal(raw, &p) // do refuses what cannot be read
+	return strings.Trim(string(p.Chat), `"`)
 }
 
 func (s *Server) chat(p params) (*Chat, *answer) {
@@ -250,13 +257,14 @@ func (s *Server) getUpdates(ctx context.Context, p params) answer {
 	}
 	s.poll = end
 	s.updates = slices.DeleteFunc(s.updates, func(u pending) bool { return u.id < p.Offset })
-	s.touch()
+	s.Touch()
 	s.mu.Unlock()
 	limit := time.NewTimer(time.Duration(p.Timeout) * time.Second)
 	defer limit.Stop()
 	for {
+		changed := s.Changed()
 		s.mu.Lock()
-		found, changed, url := s.matching(p), s.changed, s.webhook.url
+		found, url := s.matching(p), s.webhook.url
 		s.mu.Unlock()
 		switch {
 		case url != "":
@@ -274,7 +282,7 @@ func (s *Server) getUpdates(ctx context.Context, p params) answer {
 			if !errors.Is(context.Cause(ctx), errReplaced) {
 				return ok([]json.RawMessage{})
 			}
-		case <-s.ctx.Done():
+		case <-s.Context().Done():
 			return ok([]json.RawMessage{})
 		}
 	}

@@ -58,7 +58,7 @@ func (s *Server) Repeat(update json.RawMessage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.updates = append(s.updates, pending{kind: "message", body: update})
-	s.touch()
+	s.Touch()
 }
 
 func (s *Server) enqueue(kind string, value any) {
@@ -68,7 +68,7 @@ func (s *Server) enqueue(kind string, value any) {
 		panic(err) // our own types
 	}
 	s.updates = append(s.updates, pending{id, kind, body})
-	s.touch()
+	s.Touch()
 }
 
 // retryWebhook is how long the server waits after a webhook failed. Telegram waits longer.
@@ -77,8 +77,9 @@ const retryWebhook = 20 * time.Millisecond
 // pump posts updates to the webhook, one after the other, each until it is taken.
 func (s *Server) pump() {
 	for {
+		changed := s.Changed()
 		s.mu.Lock()
-		changed, hook := s.changed, s.webhook
+		hook := s.webhook
 		var next json.RawMessage
 		if hook.url != "" && len(s.updates) > 0 {
 			next = s.updates[0].body
@@ -88,7 +89,7 @@ func (s *Server) pump() {
 			select {
 			case <-changed:
 				continue
-			case <-s.ctx.Done():
+			case <-s.Context().Done():
 				return
 			}
 		}
@@ -98,9 +99,9 @@ func (s *Server) pump() {
 		if problem == "" && len(s.updates) > 0 {
 			s.updates = s.updates[1:]
 		}
-		s.touch()
+		s.Touch()
 		s.mu.Unlock()
-		if problem != "" && !s.pause(retryWebhook) {
+		if problem != "" && !s.Pause(retryWebhook) {
 			return
 		}
 	}
@@ -108,7 +109,7 @@ func (s *Server) pump() {
 
 // post returns what is wrong with the webhook, or "".
 func (s *Server) post(hook webhook, body []byte) string {
-	req, err := http.NewRequestWithContext(s.ctx, http.MethodPost, hook.url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(s.Context(), http.MethodPost, hook.url, bytes.NewReader(body))
 	if err != nil {
 		return err.Error()
 	}
@@ -128,15 +129,4 @@ func (s *Server) post(hook webhook, body []byte) string {
 		return "Wrong response from the webhook: " + resp.Status
 	}
 	return ""
-}
-
-func (s *Server) pause(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-s.ctx.Done():
-		return false
-	}
 }

@@ -4,15 +4,17 @@
 package telegramtest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/hearthfaas/hearth/shared/channel/platformtest"
 )
 
 // Token is the token of the server's one bot, and Bot the account it belongs to.
@@ -21,21 +23,13 @@ const Token = "7000000001:test-token"
 // Bot is the server's bot.
 var Bot = User{ID: 7000000001, Bot: true, First: "Hearth", Username: "hearth_test_bot"}
 
-// Server is a Telegram with one bot.
+// Server is a Telegram with one bot. Its URL is the setting TELEGRAM_API_URL.
 type Server struct {
-	URL string // the base URL: the setting TELEGRAM_API_URL
-
-	http   *httptest.Server
-	ctx    context.Context
-	cancel context.CancelFunc
-	pumped sync.WaitGroup
+	*platformtest.Base
 
 	mu        sync.Mutex
-	changed   chan struct{} // closed at every change
 	chats     map[int64]*Chat
 	messages  map[int64][]*Message
-	calls     []Call
-	failures  []*Failure
 	updates   []pending
 	lastID    int64
 	webhook   webhook
@@ -96,48 +90,16 @@ type Button struct {
 	Data string `json:"callback_data"`
 }
 
-// Call is a call of the Bot API, in the order they came in.
-type Call struct {
-	Method string
-	Params json.RawMessage
-}
-
-// Failure makes the next call of a method fail.
-type Failure struct {
-	Method     string
-	Status     int    // of the answer
-	Text       string // its description
-	RetryAfter int    // seconds, with 429
-	Drop       bool   // do what was asked, and break the connection before the answer
-	Stall      bool   // never answer, and do nothing
-}
+// Failure makes a call fail. Its Text is the description in the answer.
+type Failure = platformtest.Failure
 
 // New starts a server that ends with the test.
 func New(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{
-		changed: make(chan struct{}), chats: map[int64]*Chat{}, messages: map[int64][]*Message{}, callbacks: map[string]string{},
-	}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.http = httptest.NewServer(http.HandlerFunc(s.serve))
-	s.URL = s.http.URL
-	s.pumped.Go(s.pump)
-	t.Cleanup(func() {
-		s.cancel()
-		s.pumped.Wait()
-		s.http.CloseClientConnections()
-		s.http.Close()
-	})
+	s := &Server{chats: map[int64]*Chat{}, messages: map[int64][]*Message{}, callbacks: map[string]string{}}
+	s.Base = platformtest.Start(t, http.HandlerFunc(s.serve))
+	s.Go(s.pump)
 	return s
-}
-
-// Fail injects failures, used up in this order.
-func (s *Server) Fail(failures ...Failure) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range failures {
-		s.failures = append(s.failures, &f)
-	}
 }
 
 // Messages returns what stands in a chat now, oldest first.
@@ -156,13 +118,6 @@ func (s *Server) FromBot(chat int64) []Message {
 	return slices.DeleteFunc(s.Messages(chat), func(m Message) bool { return m.From.ID != Bot.ID })
 }
 
-// Calls returns the calls of a method so far.
-func (s *Server) Calls(method string) []Call {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(s.calls), func(c Call) bool { return c.Method != method })
-}
-
 // Acknowledged reports whether the press of a button was answered.
 func (s *Server) Acknowledged(callback string) bool {
 	s.mu.Lock()
@@ -176,32 +131,6 @@ func (s *Server) Pending() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.updates)
-}
-
-// Wait returns when done is true; it looks again at every change. It fails the test after a minute.
-func (s *Server) Wait(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	limit := time.NewTimer(time.Minute)
-	defer limit.Stop()
-	for {
-		s.mu.Lock()
-		changed := s.changed
-		s.mu.Unlock()
-		if done() {
-			return
-		}
-		select {
-		case <-changed:
-		case <-limit.C:
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
-// touch tells the waiting that something changed. The caller holds the lock.
-func (s *Server) touch() {
-	close(s.changed)
-	s.changed = make(chan struct{})
 }
 
 // answer is what a method says: a result, or an error of the Bot API.
@@ -228,54 +157,32 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	token, method, found := strings.Cut(strings.TrimPrefix(r.URL.Path, "/bot"), "/")
 	switch {
 	case !found || !strings.HasPrefix(r.URL.Path, "/bot") || !strings.Contains(token, ":"):
-		write(w, answer{Code: 404, Description: "Not Found"})
+		answer{Code: 404, Description: "Not Found"}.write(w)
 		return
 	case token != Token:
-		write(w, answer{Code: 401, Description: "Unauthorized"})
+		answer{Code: 401, Description: "Unauthorized"}.write(w)
 		return
 	}
 	params, err := readParams(r)
 	if err != nil {
-		write(w, no(400, err.Error()))
+		no(400, err.Error()).write(w)
 		return
 	}
-	failure := s.record(method, params)
-	switch {
-	case failure == nil:
-		write(w, s.do(r.Context(), method, params))
-	case failure.Stall:
-		select {
-		case <-r.Context().Done():
-		case <-s.ctx.Done():
-		}
-	case failure.Drop:
-		s.do(r.Context(), method, params)
-		panic(http.ErrAbortHandler)
-	default:
-		a := answer{Code: failure.Status, Description: failure.Text}
-		if failure.RetryAfter > 0 {
-			a.Parameters = &hints{failure.RetryAfter}
-		}
-		write(w, a)
-	}
+	c := platformtest.Call{Method: method, Chat: chatOf(params), Params: params}
+	s.Serve(w, r, c, func() platformtest.Answer { return s.do(r.Context(), method, params).write }, refusal)
 }
 
-// record notes a call and takes the failure that is meant for it.
-func (s *Server) record(method string, params json.RawMessage) *Failure {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls = append(s.calls, Call{method, params})
-	s.touch()
-	for i, f := range s.failures {
-		if f.Method == method {
-			s.failures = slices.Delete(s.failures, i, i+1)
-			return f
-		}
+// refusal is how the Bot API words a failure.
+func refusal(f Failure) platformtest.Answer {
+	a := answer{Code: f.Status, Description: f.Text}
+	if f.RetryAfter > 0 {
+		a.Parameters = &hints{f.RetryAfter}
+		a.Description = cmp.Or(f.Text, fmt.Sprint("Too Many Requests: retry after ", f.RetryAfter))
 	}
-	return nil
+	return a.write
 }
 
-func write(w http.ResponseWriter, a answer) {
+func (a answer) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	if !a.OK {
 		w.WriteHeader(a.Code)

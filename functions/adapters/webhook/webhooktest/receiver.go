@@ -9,13 +9,14 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hearthfaas/hearth/shared/channel/platformtest"
 )
 
 // Secret is the secret of the specification's examples.
@@ -23,16 +24,15 @@ const Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 // Receiver is a server that takes replies.
 type Receiver struct {
+	*platformtest.Base
 	URL string // of the replies
 
 	secret string
 	now    func() time.Time
 
-	mu       sync.Mutex
-	seen     map[string]bool // by webhook-id
-	taken    []Reply
-	attempts []string // the webhook-id of each request that came, taken or not
-	failures []Failure
+	mu    sync.Mutex
+	seen  map[string]bool // by webhook-id
+	taken []Reply
 }
 
 // Reply is a reply that was taken.
@@ -50,32 +50,17 @@ type Reply struct {
 	} `json:"data"`
 }
 
-// Failure is what the next request hears.
-type Failure struct {
-	Status     int
-	RetryAfter string
-	Drop       bool // take the reply, and break the connection before the answer
-	Lose       bool // break the connection, and take nothing
-}
+// Failure makes a request fail.
+type Failure = platformtest.Failure
 
 // New starts a receiver that ends with the test.
 func New(t testing.TB, secret string, now func() time.Time) *Receiver {
 	t.Helper()
 	r := &Receiver{secret: secret, now: now, seen: map[string]bool{}}
-	server := httptest.NewServer(http.HandlerFunc(r.serve))
-	r.URL = server.URL + "/hooks/hearth?team=7"
-	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-	})
+	r.Base = platformtest.Start(t, http.HandlerFunc(r.serve))
+	r.Base.Now = now
+	r.URL = r.Base.URL + "/hooks/hearth?team=7"
 	return r
-}
-
-// Fail injects failures, used up in this order.
-func (r *Receiver) Fail(failures ...Failure) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.failures = append(r.failures, failures...)
 }
 
 // Taken returns the replies that were taken, each once.
@@ -85,55 +70,56 @@ func (r *Receiver) Taken() []Reply {
 	return slices.Clone(r.taken)
 }
 
-// Attempts returns the webhook-id of each request that came.
+// Attempts returns the webhook-id of each request that came, taken or not.
 func (r *Receiver) Attempts() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.attempts)
+	var ids []string
+	for _, c := range r.Calls("") {
+		ids = append(ids, c.Header.Get("webhook-id"))
+	}
+	return ids
 }
 
 func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(req.Body, 1<<20))
+	var reply Reply
+	if err == nil {
+		err = json.Unmarshal(body, &reply)
+	}
+	reply.ID = req.Header.Get("webhook-id")
+	c := platformtest.Call{Method: "reply", Chat: reply.Data.Session, Params: body}
+	r.Serve(w, req, c, func() platformtest.Answer {
+		switch {
+		case req.Method != http.MethodPost || req.URL.Path != "/hooks/hearth" || req.URL.Query().Get("team") != "7":
+			return status(http.StatusNotFound, 0)
+		case !proven(r.secret, req.Header, body, r.now()):
+			return status(http.StatusUnauthorized, 0)
+		case err != nil:
+			return status(http.StatusBadRequest, 0)
+		}
+		r.take(reply)
+		return status(http.StatusNoContent, 0)
+	}, func(f Failure) platformtest.Answer { return status(f.Status, f.RetryAfter) })
+}
+
+// take keeps a reply that was not taken before.
+func (r *Receiver) take(reply Reply) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	body, err := io.ReadAll(req.Body)
-	id := req.Header.Get("webhook-id")
-	r.attempts = append(r.attempts, id)
-	switch {
-	case err != nil:
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	case req.Method != http.MethodPost || req.URL.Path != "/hooks/hearth" || req.URL.Query().Get("team") != "7":
-		w.WriteHeader(http.StatusNotFound)
-		return
-	case !proven(r.secret, req.Header, body, r.now()):
-		w.WriteHeader(http.StatusUnauthorized)
-		return
-	}
-	var f Failure
-	if len(r.failures) > 0 {
-		f, r.failures = r.failures[0], r.failures[1:]
-	}
-	if f.Status != 0 {
-		w.Header().Set("Retry-After", f.RetryAfter)
-		w.WriteHeader(f.Status)
-		return
-	}
-	if f.Lose {
-		panic(http.ErrAbortHandler)
-	}
-	reply := Reply{ID: id}
-	if err := json.Unmarshal(body, &reply); err != nil {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	if !r.seen[id] {
-		r.seen[id] = true
+	defer r.Touch()
+	if !r.seen[reply.ID] {
+		r.seen[reply.ID] = true
 		r.taken = append(r.taken, reply)
 	}
-	if f.Drop {
-		panic(http.ErrAbortHandler)
+}
+
+// status is an answer without a body. after is a Retry-After in seconds, 0 for none.
+func status(code, after int) platformtest.Answer {
+	return func(w http.ResponseWriter) {
+		if after > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(after))
+		}
+		w.WriteHeader(code)
 	}
-	w.WriteHeader(http.StatusNoContent)
 }
 
 // proven verifies as the specification says.
