@@ -74,7 +74,8 @@ func newStopCommand(a *app) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use: "stop", Short: "Stop a run, all runs of a user, or everything", Args: takes(cobra.NoArgs),
-		Long: "Begins no further step: of one run, of all runs of a user, or of all runs. What was done stays done; " +
+		Long: "Begins no further step and cuts off what can be cut off: of one run, of all that is done for a user, or of " +
+			"everything. A stop of others, or of everything, lasts until hearth resume. What was done stays done; " +
 			"hearth undo takes it back.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d, err := a.desk(cmd)
@@ -110,6 +111,7 @@ func (d *desk) stop(ctx context.Context, user, run string) error {
 	}
 	out, raw, err := fetch[struct {
 		Stopped []string `json:"stopped"`
+		Lasts   bool     `json:"lasts"`
 	}](ctx, d.client, "POST", tasksPath+"stop", map[string]string{"user": user, "run": run})
 	if err != nil {
 		return err
@@ -117,8 +119,42 @@ func (d *desk) stop(ctx context.Context, user, run string) error {
 	return d.show(raw, func() {
 		if len(out.Stopped) == 0 {
 			d.print("Nothing runs.")
-			return
+		} else {
+			d.print("Stopped: %s", strings.Join(out.Stopped, " "))
+			d.note("hearth undo RUN takes back what was done")
 		}
-		d.print("Stopped: %s", strings.Join(out.Stopped, " "))
+		if out.Lasts {
+			d.print("Nothing begins until: %s", strings.TrimSpace("hearth resume "+flagged("--user", user)))
+		}
 	})
+}
+
+func flagged(flag, value string) string {
+	if value == "" {
+		return ""
+	}
+	return flag + " " + value
+}
+
+func newResumeCommand(a *app) *cobra.Command {
+	var user string
+	cmd := &cobra.Command{
+		Use: "resume", Short: "Let a user, or everything, begin again after hearth stop", Args: takes(cobra.NoArgs),
+		Long: "Takes back a stop that lasts. It needs more than stopping does: the role admin for everything, operator for a user. " +
+			"Runs that were stopped stay so: hearth runs retry.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d, err := a.desk(cmd)
+			if err != nil {
+				return err
+			}
+			_, raw, err := fetch[struct{}](cmd.Context(), d.client, "POST", tasksPath+"resume", map[string]string{"user": user})
+			if err != nil {
+				return err
+			}
+			return d.show(raw, func() { d.print("It goes on. What was stopped stays so.") })
+		},
+	}
+	cmd.Flags().StringVar(&user, "user", "", "only this `user`")
+	addOutput(cmd)
+	return cmd
 }

@@ -249,12 +249,13 @@ func TestDecisions(t *testing.T) {
 
 func TestStop(t *testing.T) {
 	for _, c := range []struct {
-		args []string
-		body string
+		args  []string
+		body  string
+		until string
 	}{
-		{[]string{"stop"}, `{"run":"","user":""}`}, // a script that says stop means it
-		{[]string{"stop", "--user", "mei"}, `{"run":"","user":"mei"}`},
-		{[]string{"stop", "--run", "r3f-a"}, `{"run":"r3f-aaaaaaaaaa","user":""}`},
+		{[]string{"stop"}, `{"run":"","user":""}`, "hearth resume"}, // a script that says stop means it
+		{[]string{"stop", "--user", "mei"}, `{"run":"","user":"mei"}`, "hearth resume --user mei"},
+		{[]string{"stop", "--run", "r3f-a"}, `{"run":"r3f-aaaaaaaaaa","user":""}`, ""},
 	} {
 		f := newFake(t)
 		f.addRun(report("r3f-aaaaaaaaaa"))
@@ -262,9 +263,13 @@ func TestStop(t *testing.T) {
 			if string(body) != c.body {
 				t.Errorf("%v asked %s", c.args, body)
 			}
-			return map[string]any{"stopped": []string{"r3f-aaaaaaaaaa"}}, nil
+			return map[string]any{"stopped": []string{"r3f-aaaaaaaaaa"}, "lasts": c.until != ""}, nil
 		}
-		if got := f.hearth("", nil, c.args...); got != (result{0, "Stopped: r3f-aaaaaaaaaa\n", ""}) {
+		want := "Stopped: r3f-aaaaaaaaaa\n"
+		if c.until != "" {
+			want += "Nothing begins until: " + c.until + "\n"
+		}
+		if got := f.hearth("", nil, c.args...); got != (result{0, want, "hearth undo RUN takes back what was done\n"}) {
 			t.Errorf("%v: %+v", c.args, got)
 		}
 	}

@@ -121,9 +121,21 @@ func (i *Intake) apply(ctx context.Context, in message.Inbound, p policy.Princip
 	case o.verb == runs:
 		list, err := i.list(ctx, call)
 		return orderAnswer{Text: listed(lang, list)}, true, err
-	case o.verb == stop && o.run == "" && !o.word:
-		text, err := i.stopAll(ctx, p, call, lang)
+	case o.verb == resume:
+		text, err := i.resumed(ctx, call, o.run, lang)
 		return orderAnswer{Text: text}, true, err
+	case o.verb == stop && o.run == everything:
+		text, err := i.stopRuns(ctx, "", call, lang)
+		return orderAnswer{Text: text}, true, err
+	case o.verb == stop && o.run == "":
+		halted, err := i.ledger.Halt(ctx, Lane(i.ledger, in.Address))
+		if err != nil {
+			return orderAnswer{}, true, err
+		}
+		if !o.word || halted > 0 {
+			text, err := i.stopOwn(ctx, p, call, halted, lang)
+			return orderAnswer{Text: text}, true, err
+		}
 	}
 	if o.run == "" {
 		fit, err := i.fitting(ctx, call, o.verb)
@@ -161,21 +173,43 @@ func (i *Intake) decide(ctx context.Context, call vault.Call, o order) (view, er
 	return v, err
 }
 
-// stopAll stops all runs of the one who says so.
-func (i *Intake) stopAll(ctx context.Context, p policy.Principal, call vault.Call, lang string) (string, error) {
-	if p.User == "" {
-		return nothing.In(lang), nil
+// stopOwn stops all that is done for the one who says so, after the answers of this conversation were.
+func (i *Intake) stopOwn(ctx context.Context, p policy.Principal, call vault.Call, halted int, lang string) (string, error) {
+	text, err := nothing.In(lang), error(nil)
+	if p.User != "" {
+		text, err = i.stopRuns(ctx, p.User, call, lang)
 	}
+	if halted > 0 && text == nothing.In(lang) {
+		text = hushed.In(lang)
+	}
+	return text, err
+}
+
+// stopRuns stops what is done for a user, or for everybody.
+func (i *Intake) stopRuns(ctx context.Context, user string, call vault.Call, lang string) (string, error) {
 	var out struct {
 		Stopped []string `json:"stopped"`
+		Lasts   bool     `json:"lasts"`
 	}
-	if err := i.gateway.Call(ctx, "system-tasks/stop", call, map[string]string{"user": p.User}, &out); err != nil {
+	if err := i.gateway.Call(ctx, "system-tasks/stop", call, map[string]string{"user": user}, &out); err != nil {
 		return "", err
 	}
-	if len(out.Stopped) == 0 {
-		return nothing.In(lang), nil
+	text := nothing.In(lang)
+	if len(out.Stopped) > 0 {
+		text = decided[stop].In(lang, "`"+strings.Join(out.Stopped, "`, `")+"`") + "\n" + takenBack.In(lang)
 	}
-	return decided[stop].In(lang, "`"+strings.Join(out.Stopped, "`, `")+"`"), nil
+	if out.Lasts {
+		text = strings.TrimPrefix(text, nothing.In(lang)) + "\n" + lasts.In(lang)
+	}
+	return strings.TrimSpace(text), nil
+}
+
+// resumed lets a user begin again, or everybody.
+func (i *Intake) resumed(ctx context.Context, call vault.Call, user, lang string) (string, error) {
+	if user == everything {
+		user = ""
+	}
+	return goesOn.In(lang), i.gateway.Call(ctx, "system-tasks/resume", call, map[string]string{"user": user}, nil)
 }
 
 func (i *Intake) list(ctx context.Context, call vault.Call) ([]view, error) {
@@ -225,12 +259,16 @@ func (p phrase) In(lang string, args ...any) string {
 
 var (
 	helped = phrase{
-		"Tell me what you need. Orders: /runs, /approve RUN, /deny RUN, /stop [RUN], /undo RUN, /pair.",
-		"直接说你需要什么。指令：/runs 列出任务，/approve 批准，/deny 拒绝，/stop 停止，/undo 撤销，/pair 绑定账号。",
+		"Tell me what you need. Orders: /runs, /approve RUN, /deny RUN, /stop [RUN], /undo RUN, /pair. Operators: /stop all, /resume.",
+		"直接说你需要什么。指令：/runs 列出任务，/approve 批准，/deny 拒绝，/stop 停止，/undo 撤销，/pair 绑定账号。管理员：/stop all 全部停止，/resume 恢复。",
 	}
 	offered    = phrase{"I do not know you yet. On a signed-in machine, run:\n\n    hearth pair %s", "我还不认识你。请在已登录的机器上运行：\n\n    hearth pair %s"}
 	privately  = phrase{"Ask me for a code in a direct chat.", "请在私聊中向我索取配对码。"}
 	introduced = phrase{"You are %s (%s).", "你是 %s（%s）。"}
+	hushed     = phrase{"Stopped.", "已停止。"}
+	takenBack  = phrase{"What was done can be taken back: /undo RUN", "已完成的部分可以撤销：/undo 任务编号"}
+	lasts      = phrase{"Nothing begins until an administrator says /resume.", "在管理员发送 /resume 之前，不会开始任何操作。"}
+	goesOn     = phrase{"It goes on. What was stopped stays so.", "已恢复。已停止的任务保持停止。"}
 	nothing    = phrase{"Nothing waits for that.", "没有等待处理的任务。"}
 	which      = phrase{"Which one? Say /%s RUN.", "是哪一个？请发送 /%s 任务编号。"}
 	refused    = phrase{"That did not work: %s", "没有成功：%s"}

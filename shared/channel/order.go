@@ -23,6 +23,7 @@ const (
 	deny    verb = "deny"
 	undo    verb = "undo"
 	stop    verb = "stop"
+	resume  verb = "resume"
 	runs    verb = "runs"
 	pair    verb = "pair"
 	help    verb = "help"
@@ -31,9 +32,12 @@ const (
 // buttons are the first letters of the values of our buttons: a:<run>:<digest>, d:…, u:<run>, s:<run>.
 var buttons = map[string]verb{"a": approve, "d": deny, "u": undo, "s": stop}
 
+// everything is what an operator stops with "/stop all".
+const everything = "all"
+
 // commands are what follows a slash.
 var commands = map[string]verb{
-	"approve": approve, "deny": deny, "stop": stop, "undo": undo, "runs": runs, "pair": pair, "help": help, "start": help,
+	"approve": approve, "deny": deny, "stop": stop, "undo": undo, "resume": resume, "runs": runs, "pair": pair, "help": help, "start": help,
 }
 
 // words are the same in words.
@@ -71,5 +75,5 @@ func IsCommand(text string) bool {
 func IsOrder(text string) bool {
 	o, _ := orderOf(message.Inbound{Kind: message.Text, Text: text})
 	lane, err := ledger.ParseLane(o.run)
-	return IsCommand(text) && (o.run == "" || err == nil && lane.IsRun())
+	return IsCommand(text) && (o.run == "" || o.run == everything || err == nil && lane.IsRun())
 }

@@ -18,6 +18,7 @@ type Event struct {
 	Items   []json.RawMessage `json:"items,omitempty"`   // items: what a foreach goes over
 	Problem *Problem          `json:"problem,omitempty"`
 	By      string            `json:"by,omitempty"`    // decisions: who
+	Role    string            `json:"role,omitempty"`  // decisions: with which role
 	Until   time.Time         `json:"until,omitzero"`  // held, failed: not before
 	From    string            `json:"from,omitempty"`  // retry: from this step
 	State   State             `json:"state,omitempty"` // end

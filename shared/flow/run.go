@@ -10,19 +10,20 @@ import (
 // Run is the state of a run: the fold of its journal over its header.
 type Run struct {
 	Header
-	State    State
-	Rev      int // journal lines
-	Round    int // how often it was asked to go on after its end, or to stop
-	Steps    []*StepRun
-	Approved bool
-	Denied   bool
-	By       string // who decided
-	Decided  time.Time
-	Stopping bool
-	Back     Type // "" forward, GoBack or UndoAsked
-	Problem  *Problem
-	Culprit  string // the unit the Problem is about
-	Ended    time.Time
+	State     State
+	Rev       int // journal lines
+	Round     int // how often it was asked to go on after its end, or to stop
+	Steps     []*StepRun
+	Approved  bool
+	Denied    bool
+	By        string // who decided
+	Decided   time.Time
+	Stopping  bool
+	StoppedBy string // the role of who stopped it last
+	Back      Type   // "" forward, GoBack or UndoAsked
+	Problem   *Problem
+	Culprit   string // the unit the Problem is about
+	Ended     time.Time
 }
 
 // StepRun is a step of the plan with its units: one, or one for each item of a foreach.
@@ -117,7 +118,7 @@ func (r *Run) Apply(e Event) {
 		r.Denied, r.By, r.Decided = true, e.By, e.At
 	case Stop:
 		r.Round++
-		r.Stopping, r.By = true, e.By
+		r.Stopping, r.By, r.StoppedBy = true, e.By, e.Role
 	case UndoAsked:
 		r.goOn(Undoing, UndoAsked)
 	case RetryAsked:

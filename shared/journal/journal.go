@@ -20,6 +20,7 @@ type Journal struct {
 
 	ledger *ledger.Ledger
 	claim  ledger.Claim
+	work   *ledger.Work // nil where the claim was handed on
 	now    func() time.Time
 	mu     sync.Mutex
 	run    *flow.Run
@@ -35,7 +36,7 @@ func Take(ctx context.Context, l *ledger.Ledger, lane ledger.Lane, now func() ti
 	if err != nil {
 		return nil, err
 	}
-	return &Journal{Attempt: work.Attempt, ledger: l, claim: work.Claim, now: now, run: run}, nil
+	return &Journal{Attempt: work.Attempt, ledger: l, claim: work.Claim, work: work, now: now, run: run}, nil
 }
 
 // Resume takes over a claim that another function handed on.
@@ -83,6 +84,29 @@ func (j *Journal) Reload(ctx context.Context) error {
 	return nil
 }
 
+// Heed returns a context that ends with ledger.ErrStopped as its cause when somebody says stop to this run,
+// its user or everything. The caller calls release. Only the holder that took the run may call it.
+func (j *Journal) Heed(ctx context.Context) (heeding context.Context, release func()) {
+	return j.ledger.Heed(ctx, j.work, j.run.User)
+}
+
+// Halt makes sure that the journal says that the run was stopped: whoever put a brake on everything did not
+// know of a run that began at that moment.
+func (j *Journal) Halt(ctx context.Context) error {
+	if err := j.Reload(ctx); err != nil || j.run.Stopping || j.run.State.Over() {
+		return err
+	}
+	e := flow.Event{Type: flow.Stop, At: j.now(), By: "hearth stop"}
+	body, err := json.Marshal(e)
+	if err != nil {
+		return fault.As(fault.Internal, err, "the stop of run %s", j.run.ID)
+	}
+	if _, _, err := j.ledger.Decide(ctx, j.claim.Lane, e.Key(j.run.Round+1), body, ledger.SetStop); err != nil {
+		return err
+	}
+	return j.Reload(ctx)
+}
+
 // Run returns the run as it stands.
 func (j *Journal) Run() *flow.Run { return j.run }
 
@@ -97,7 +121,7 @@ func (j *Journal) Write(ctx context.Context, e flow.Event) error {
 // Intent writes the event that comes before an effect. Forbidden means that somebody said stop.
 func (j *Journal) Intent(ctx context.Context, e flow.Event) error {
 	return j.write(ctx, e, func(ctx context.Context, c ledger.Claim, _ int64, key string, body []byte) error {
-		return j.ledger.Intent(ctx, c, key, body)
+		return j.ledger.Intent(ctx, c, j.run.User, key, body)
 	})
 }
 

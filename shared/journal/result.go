@@ -21,7 +21,7 @@ func result(run *flow.Run, now time.Time) ([]byte, error) {
 		}
 	}
 	out.Markdown, out.Run = Summary(run), run.ID
-	if run.Can(now).Undo && run.State == flow.StateDone {
+	if run.Can(now).Undo && (run.State == flow.StateDone || run.State == flow.Stopped) {
 		out.Buttons = [][]message.Button{{{Label: words(run.Lang, "Undo", "撤销"), Value: "u:" + run.ID}}}
 	}
 	raw, err := json.Marshal(out)

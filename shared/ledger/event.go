@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -93,6 +94,7 @@ func (l *Ledger) Changes(lane Lane) (changed <-chan struct{}, forget func()) {
 type hub struct {
 	mu      sync.Mutex
 	readers map[string]map[chan struct{}]struct{}
+	said    int64 // how often somebody said stop
 	sub     *redis.PubSub
 	done    chan struct{}
 }
@@ -118,9 +120,19 @@ func (h *hub) serve() {
 	}
 }
 
+// stops counts how often this process heard that somebody said stop.
+func (h *hub) stops() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.said
+}
+
 func (h *hub) wake(lane string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if strings.HasPrefix(lane, stopPrefix) {
+		h.said++
+	}
 	for reader := range h.readers[lane] {
 		nudge(reader)
 	}
@@ -129,6 +141,7 @@ func (h *hub) wake(lane string) {
 func (h *hub) wakeAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.said++ // perhaps
 	for _, readers := range h.readers {
 		for reader := range readers {
 			nudge(reader)

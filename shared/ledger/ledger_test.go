@@ -301,14 +301,14 @@ func TestRunWaitsAndIsDecided(t *testing.T) {
 			t.Fatal(first, string(earlier), err)
 		}
 		r = claim(t, l, run)
-		if err := l.Intent(ctx, r.Claim, "s1/intent", []byte("i")); err != nil {
+		if err := l.Intent(ctx, r.Claim, "ann", "s1/intent", []byte("i")); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := l.Decide(ctx, run, "stop", []byte("now"), ledger.SetStop); err != nil {
 			t.Fatal(err)
 		}
-		wantKind(t, l.Intent(ctx, r.Claim, "s2/intent", []byte("i")), fault.Forbidden)
-		if err := l.Intent(ctx, r.Claim, "s1/intent", []byte("i")); err != nil {
+		wantKind(t, l.Intent(ctx, r.Claim, "ann", "s2/intent", []byte("i")), fault.Forbidden)
+		if err := l.Intent(ctx, r.Claim, "ann", "s1/intent", []byte("i")); err != nil {
 			t.Fatalf("the intent that stands is refused: %v", err)
 		}
 		if err := l.Wait(ctx, r.Claim, -1); err != nil {

@@ -16,7 +16,7 @@ var source string
 
 type scripts struct {
 	accept, claim, extend, step, finish, sent, retry *redis.Script
-	spawn, wait, decide, end, fire                   *redis.Script
+	spawn, wait, decide, halt, end, fire             *redis.Script
 	event, change, lease, unlease                    *redis.Script
 }
 
@@ -33,7 +33,7 @@ func newScripts(shebang bool) scripts {
 	return scripts{
 		accept: load("accept"), claim: load("claim"), extend: load("extend"), step: load("step"),
 		finish: load("finish"), sent: load("sent"), retry: load("retry"),
-		spawn: load("spawn"), wait: load("wait"), decide: load("decide"), end: load("end"), fire: load("fire"),
+		spawn: load("spawn"), wait: load("wait"), decide: load("decide"), halt: load("halt"), end: load("end"), fire: load("fire"),
 		event: load("event"), change: load("change"), lease: load("lease"), unlease: load("unlease"),
 	}
 }

@@ -47,11 +47,12 @@ if ARGV[5] ~= '' then
 end
 return {1, seq}
 --# claim allow-oom
--- K due l in out  A lane owner leaseMs maxTries journalPrefix ctx dlq
--- -> {0} nothing to do or busy | {1, ep, att, in, out, doubt, hdr, stop, journal, ctx}
+-- K due l in out brake  A lane owner leaseMs maxTries journalPrefix ctx dlq
+-- -> {0} nothing to do or busy | {1, ep, att, in, out, doubt, hdr, stop, journal, ctx, brake}
+-- stop: of a run, that somebody said so; of a session, that its head is among the messages that were stopped
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not score then return {0} end
-local h = redis.call('HMGET', KEYS[2], 'own', 'ep', 'att', 'sending', 'hdr', 'stop', 'held')
+local h = redis.call('HMGET', KEYS[2], 'own', 'ep', 'att', 'sending', 'hdr', 'stop', 'held', 'halt')
 local again = h[1] == ARGV[2] -- our own claim, whose answer was lost
 if not again and tonumber(score) > now then return {0} end
 local head = redis.call('LINDEX', KEYS[3], 0)
@@ -100,21 +101,25 @@ end
 redis.call('HSET', KEYS[2], 'own', ARGV[2], 'ep', ep, 'att', att, 'held', doubt)
 redis.call('HDEL', KEYS[2], 'wake')
 redis.call('ZADD', KEYS[1], now + tonumber(ARGV[3]), ARGV[1])
-if out then return {1, ep, num(att), '', out, doubt, '', '', {}, {}} end
-local j
-if h[5] then j = ARGV[5] else j = ARGV[5] .. ':' .. string.match(head, '^(%d+)|') end
-local turns = {}
-if not h[5] then turns = redis.call('LRANGE', ARGV[6], 0, -1) end
-return {1, ep, num(att), head or '', '', '', h[5] or '', h[6] or '', redis.call('HGETALL', j), turns}
+if out then return {1, ep, num(att), '', out, doubt, '', '', {}, {}, {}} end
+local brake = redis.call('HGETALL', KEYS[5])
+if h[5] then return {1, ep, num(att), '', '', '', h[5], h[6] or '', redis.call('HGETALL', ARGV[5]), {}, brake} end
+local seq, stop = string.match(head, '^(%d+)|'), ''
+if h[8] and tonumber(h[8]) >= tonumber(seq) then stop = '1' end
+return {1, ep, num(att), head, '', '', '', stop, redis.call('HGETALL', ARGV[5] .. ':' .. seq), redis.call('LRANGE', ARGV[6], 0, -1), brake}
 --# extend allow-oom
 -- K l due  A owner ep lane leaseMs -> 1 | -1
 if fenced(KEYS[1], ARGV[1], ARGV[2]) then return -1 end
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[3])
 return 1
 --# step allow-oom
--- K l j due  A owner ep lane leaseMs key digest sealed cap unlessStopped -> 1 new | 2 known | -1 | -2 | -3 | -4 stopped
+-- K l j due brake  A owner ep lane leaseMs key digest sealed cap unlessStopped user -> 1 new | 2 known | -1 | -2 | -3 | -4 stopped
 if fenced(KEYS[1], ARGV[1], ARGV[2]) then return -1 end
-if ARGV[9] == '1' and redis.call('HEXISTS', KEYS[1], 'stop') == 1 and redis.call('HEXISTS', KEYS[2], ARGV[5]) == 0 then return -4 end
+if ARGV[9] == '1' and redis.call('HEXISTS', KEYS[2], ARGV[5]) == 0 then
+  if redis.call('HEXISTS', KEYS[1], 'stop') == 1 then return -4 end
+  local b = redis.call('HMGET', KEYS[4], '*', ARGV[10])
+  if b[1] == 'on' or b[2] == 'on' then return -4 end
+end
 local r = journal(KEYS[2], ARGV[5], ARGV[6], ARGV[7], ARGV[8])
 if r < 0 then return r end
 redis.call('HSET', KEYS[1], 'att', 0)
@@ -207,7 +212,10 @@ local old = redis.call('HGET', KEYS[2], ARGV[2])
 if old then return {0, old} end
 local r = journal(KEYS[2], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 if r < 0 then return {r, ''} end
-if ARGV[6] == '1' then redis.call('HSET', KEYS[1], 'stop', now) end
+if ARGV[6] == '1' then
+  redis.call('HSET', KEYS[1], 'stop', now)
+  redis.call('PUBLISH', 'h:changed', 'stop/' .. ARGV[1])
+end
 if ARGV[6] == '0' then redis.call('HDEL', KEYS[1], 'stop') end
 redis.call('PERSIST', KEYS[1])
 redis.call('PERSIST', KEYS[2])
@@ -217,6 +225,14 @@ local own = redis.call('HGET', KEYS[1], 'own')
 if not own or own == '' or not score then redis.call('ZADD', KEYS[3], now, ARGV[1]) end
 redis.call('PUBLISH', 'h:changed', ARGV[1])
 return {1, ''}
+--# halt allow-oom
+-- K l  A lane -> how many accepted messages are stopped by it: what is worked on and what waits
+local h = redis.call('HMGET', KEYS[1], 'seq', 'done')
+local open = (tonumber(h[1]) or 0) - (tonumber(h[2]) or 0)
+if open <= 0 then return 0 end
+redis.call('HSET', KEYS[1], 'halt', h[1])
+redis.call('PUBLISH', 'h:changed', 'stop/' .. ARGV[1])
+return open
 --# end allow-oom
 -- K l j due act sl sout  A owner ep lane key digest sealed cap keepMs session outId out -> 1 | 2 known | -1 | -2 | -3
 if redis.call('HEXISTS', KEYS[2], ARGV[4]) == 0 and fenced(KEYS[1], ARGV[1], ARGV[2]) then return -1 end

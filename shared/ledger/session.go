@@ -42,9 +42,12 @@ type Work struct {
 	Outbox  *Outgoing // deliver this first
 	Inbox   *Incoming // sessions
 	Header  []byte    // runs
-	Stopped bool      // runs: somebody said stop
+	Stopped bool      // somebody said stop: to this run, or to this message
 	Journal []Entry   // in the order written
 	Turns   [][]byte  // sessions: the conversation so far, oldest first
+
+	brakes map[string]string // as they were when it was claimed
+	stops  int64             // said before it was claimed, as far as this process heard
 }
 
 // Incoming is a message waiting in a session.
@@ -106,21 +109,22 @@ func NewOwner() string { return fn.NewID()[:16] }
 // holder is at it. A message that was claimed too often without progress is put aside as dead, and an
 // apology takes its place in the outbox.
 func (l *Ledger) Claim(ctx context.Context, lane Lane, owner string) (*Work, error) {
-	keys := []string{lane.shared("due"), lane.key("l"), lane.key("in"), lane.key("out")}
+	stops := l.hub.stops()
+	keys := []string{lane.shared("due"), lane.key("l"), lane.key("in"), lane.key("out"), lane.shared("brake")}
 	raw, err := l.run(ctx, l.scripts.claim, false, keys,
 		string(lane), owner, Lease.Milliseconds(), maxTries, lane.key("j"), lane.key("ctx"), lane.shared("dlq"))
 	if err != nil {
 		return nil, err
 	}
 	got, ok := raw.([]any)
-	if !ok || len(got) < 10 {
+	if !ok || len(got) < 11 {
 		return nil, nil
 	}
 	epoch, err := strconv.ParseInt(text(got[1]), 10, 64)
 	if err != nil {
 		return nil, fault.As(fault.Internal, err, "the epoch of %s", lane)
 	}
-	w := &Work{Claim: Claim{lane, owner, epoch}, Stopped: text(got[7]) != ""}
+	w := &Work{Claim: Claim{lane, owner, epoch}, Stopped: text(got[7]) != "", brakes: pairs(texts(got[10])), stops: stops}
 	if w.Attempt, err = strconv.Atoi(text(got[2])); err != nil {
 		return nil, fault.As(fault.Internal, err, "the attempts at %s", lane)
 	}
@@ -206,21 +210,22 @@ func (l *Ledger) Hold(ctx context.Context, c Claim) (held context.Context, relea
 // Step writes one line into the journal of the claim's work: seq of the inbox message, or 0 for a run.
 // The same line again is fine; another line under the same key is a Conflict.
 func (l *Ledger) Step(ctx context.Context, c Claim, seq int64, key string, body []byte) error {
-	return l.step(ctx, c, seq, key, body, false)
+	return l.step(ctx, c, seq, key, body, false, "")
 }
 
-// Intent is Step for the line that comes before an effect: Forbidden when somebody said stop meanwhile.
-func (l *Ledger) Intent(ctx context.Context, c Claim, key string, body []byte) error {
-	return l.step(ctx, c, 0, key, body, true)
+// Intent is Step for the line that comes before an effect of user's: Forbidden when somebody said stop
+// meanwhile, to the run, to the user or to everything.
+func (l *Ledger) Intent(ctx context.Context, c Claim, user, key string, body []byte) error {
+	return l.step(ctx, c, 0, key, body, true, user)
 }
 
-func (l *Ledger) step(ctx context.Context, c Claim, seq int64, key string, body []byte, unlessStopped bool) error {
+func (l *Ledger) step(ctx context.Context, c Claim, seq int64, key string, body []byte, unlessStopped bool, user string) error {
 	if len(body) > MaxValue {
 		return fault.New(fault.TooLarge, "a journal line is over %d bytes", MaxValue).At(key)
 	}
-	keys := []string{c.Lane.key("l"), journalKey(c.Lane, seq), c.Lane.shared("due")}
+	keys := []string{c.Lane.key("l"), journalKey(c.Lane, seq), c.Lane.shared("due"), c.Lane.shared("brake")}
 	return l.fenced(c)(l.run(ctx, l.scripts.step, true, keys, c.Owner, c.Epoch, string(c.Lane), Lease.Milliseconds(),
-		key, l.digest(c.Lane, key, body), l.box(c.Lane).Seal("j/"+key, body), maxJournal, flag(unlessStopped)))
+		key, l.digest(c.Lane, key, body), l.box(c.Lane).Seal("j/"+key, body), maxJournal, flag(unlessStopped), l.brakeOf(user)))
 }
 
 // Finish is the end of an inbox message. All of it happens or none.
@@ -375,6 +380,18 @@ func texts(v any) []string {
 		out = append(out, text(item))
 	}
 	return out
+}
+
+// pairs reads the fields of a hash.
+func pairs(flat []string) map[string]string {
+	if len(flat) == 0 {
+		return nil
+	}
+	fields := make(map[string]string, len(flat)/2)
+	for i := 0; i+1 < len(flat); i += 2 {
+		fields[flat[i]] = flat[i+1]
+	}
+	return fields
 }
 
 // ints reads an array of integers, which Lua may give as numbers or text.

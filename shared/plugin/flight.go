@@ -17,16 +17,20 @@ type flights struct {
 
 type flight struct {
 	params [sha256.Size]byte
+	stop   context.CancelFunc // of its work
 	done   chan struct{}
 	resp   Response
 	err    error
 }
 
-// do runs work, or waits for the running work of the same request.
-func (f *flights) do(ctx context.Context, req Request, work func() (Response, error)) (Response, error) {
+// do runs work, or waits for the running work of the same request. The context of work ends only with stop: not
+// when the caller hangs up, because the engine asks again with the same key, and half an effect helps nobody.
+func (f *flights) do(ctx context.Context, req Request, work func(context.Context) (Response, error)) (Response, error) {
 	key := req.Op + " " + req.Key
 	params := sha256.Sum256(req.Params)
-	mine := &flight{params: params, done: make(chan struct{}), err: fault.New(fault.Internal, "the call crashed")}
+	on, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	mine := &flight{params: params, stop: stop, done: make(chan struct{}), err: fault.New(fault.Internal, "the call crashed")}
 	f.mu.Lock()
 	if other, found := f.running[key]; found {
 		f.mu.Unlock()
@@ -43,8 +47,17 @@ func (f *flights) do(ctx context.Context, req Request, work func() (Response, er
 		f.mu.Unlock()
 		close(mine.done)
 	}()
-	mine.resp, mine.err = work()
+	mine.resp, mine.err = work(on)
 	return mine.resp, mine.err
+}
+
+// stop cuts off what is done under a key, if that is in this process.
+func (f *flights) stop(key string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if running, found := f.running[OpDo+" "+key]; found {
+		running.stop()
+	}
 }
 
 func (f *flight) wait(ctx context.Context, params [sha256.Size]byte) (Response, error) {

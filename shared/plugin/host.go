@@ -27,6 +27,7 @@ const KeySecret = "hearth-call-key"
 const (
 	OpDo   = "do"
 	OpUndo = "undo"
+	OpStop = "stop" // cuts off the do under the same key, if it goes on; that call answers for itself
 )
 
 // The values of manifest.Grants.Files.
@@ -88,7 +89,15 @@ func (h *host) receive(r *http.Request) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	return h.flights.do(r.Context(), req, func() (Response, error) { return h.run(r.Context(), req) })
+	if req.Op == OpStop {
+		h.flights.stop(req.Key)
+		return Response{Result: json.RawMessage("null")}, nil
+	}
+	wall := h.manifest.Limits.Wall
+	if deadline, ok := r.Context().Deadline(); ok {
+		wall = min(wall, time.Until(deadline))
+	}
+	return h.flights.do(r.Context(), req, func(ctx context.Context) (Response, error) { return h.run(ctx, wall, req) })
 }
 
 func (h *host) verify(header string, body []byte) error {
@@ -115,8 +124,11 @@ func (h *host) parse(body []byte) (Request, error) {
 	if req.Run == "" || req.Step == "" || req.Key == "" {
 		return req, fault.New(fault.Invalid, "a call needs run, step and key")
 	}
-	if req.Op != OpDo && req.Op != OpUndo {
-		return req, fault.New(fault.Invalid, "want do or undo, not %q", req.Op).At("op")
+	switch {
+	case req.Op == OpStop:
+		return req, nil
+	case req.Op != OpDo && req.Op != OpUndo:
+		return req, fault.New(fault.Invalid, "want do, undo or stop, not %q", req.Op).At("op")
 	}
 	if req.Op == OpUndo && h.undo == nil {
 		return req, fault.New(fault.Invalid, "%s has no undo", h.manifest.ID).At("op")
@@ -127,14 +139,9 @@ func (h *host) parse(body []byte) (Request, error) {
 	return req, h.validate(req.Params)
 }
 
-// run works on a call until its end or Limits.Wall, even when the caller hangs up: the engine asks again
-// with the same key, and half an effect helps nobody.
-func (h *host) run(ctx context.Context, req Request) (Response, error) {
-	wall := h.manifest.Limits.Wall
-	if deadline, ok := ctx.Deadline(); ok {
-		wall = min(wall, time.Until(deadline))
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wall)
+// run works on a call until its end or for as long as wall.
+func (h *host) run(ctx context.Context, wall time.Duration, req Request) (Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, wall)
 	defer cancel()
 	c, err := newCall(ctx, h, req)
 	if err != nil {

@@ -355,6 +355,46 @@ func TestRepeatedCallWaits(t *testing.T) {
 	}
 }
 
+// TestStopCutsOffOneKey stops one of two calls, and a key that nobody works on.
+func TestStopCutsOffOneKey(t *testing.T) {
+	started, finish := make(chan string, 2), make(chan struct{})
+	h := plugintest.Open(t, define(manifest.Idempotent, nil, func(c *plugin.Call, _ joinIn) (joinOut, error) {
+		started <- c.Key
+		select {
+		case <-finish:
+			return joinOut{Path: "whole"}, nil
+		case <-c.Done():
+			return joinOut{}, fault.As(fault.Unknown, c.Err(), "cut off")
+		}
+	}))
+	send := func(op, key string) (plugin.Response, error) {
+		req := h.Request(op, params)
+		req.Key = key
+		return h.Send(req)
+	}
+	answers := map[string]chan error{"key-1": make(chan error, 1), "key-2": make(chan error, 1)}
+	for key, answer := range answers {
+		go func() {
+			_, err := send(plugin.OpDo, key)
+			answer <- err
+		}()
+	}
+	<-started
+	<-started
+	for _, key := range []string{"key-3", "key-1", "key-1"} {
+		if _, err := send(plugin.OpStop, key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-answers["key-1"]; !fault.Is(err, fault.Unknown) {
+		t.Errorf("the one that was stopped: %v", err)
+	}
+	close(finish)
+	if err := <-answers["key-2"]; err != nil {
+		t.Errorf("the other one: %v", err)
+	}
+}
+
 func TestEnvelope(t *testing.T) {
 	h := plugintest.Open(t, define(manifest.Idempotent, nil, func(*plugin.Call, joinIn) (joinOut, error) { return joinOut{}, nil }))
 	for name, edit := range map[string]func(r *plugin.Request){

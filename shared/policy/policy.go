@@ -44,11 +44,14 @@ const (
 	Command Action = "command" // any of these for somebody else's
 	StopAll Action = "stop_all"
 	Manage  Action = "manage" // users, tokens, secrets, functions
+
+	Resume    Action = "resume"     // let a user that was stopped begin again: more than stopping takes
+	ResumeAll Action = "resume_all" // and everything
 )
 
 var needs = map[Action]Role{
 	Talk: Guest, Act: Member, See: Member, Decide: Member, Stop: Member, Undo: Member,
-	Command: Operator, StopAll: Operator, Manage: Admin,
+	Command: Operator, StopAll: Operator, Manage: Admin, Resume: Operator, ResumeAll: Admin,
 }
 
 // May returns nil if p may take action on a resource that belongs to owner ("" for nobody's), and a

@@ -133,6 +133,9 @@ func (b *bench) act(c *plugin.Call, op, what string) error {
 	if acting != nil {
 		acting(c)
 	}
+	if err == nil && c.Err() != nil {
+		return fault.As(fault.Unknown, c.Err(), "cut off in the middle")
+	}
 	return err
 }
 
@@ -310,7 +313,13 @@ func show(v flow.View) string {
 // decide tells system-tasks what somebody with a role decides about a run.
 func (b *bench) decide(user string, role policy.Role, lane ledger.Lane, verb, body string) error {
 	b.t.Helper()
-	url := gateway.Base(b.env) + "/function/system-tasks/runs/" + string(lane) + "/" + verb
+	return b.post(user, role, "runs/"+string(lane)+"/"+verb, body)
+}
+
+// post asks system-tasks for something.
+func (b *bench) post(user string, role policy.Role, path, body string) error {
+	b.t.Helper()
+	url := gateway.Base(b.env) + "/function/system-tasks/" + path
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url, bytes.NewReader([]byte(body)))
 	if err != nil {
 		b.t.Fatal(err)

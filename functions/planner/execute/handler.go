@@ -63,7 +63,9 @@ func (h *handler) serve(ctx context.Context, bell gateway.Bell) (struct{}, error
 		return struct{}{}, err
 	}
 	held, release := h.ledger.Hold(ctx, j.Claim())
-	err = h.drive(held, j)
+	heeding, forget := j.Heed(held)
+	err = h.drive(held, heeding, j)
+	forget()
 	release()
 	if fault.Is(err, fault.Stale) {
 		return struct{}{}, nil // another holder goes on from the journal
@@ -80,8 +82,9 @@ func pause(attempt int) time.Duration {
 	return min(time.Second<<min(attempt, 10), time.Minute)
 }
 
-// drive carries out one move after another until the run waits, ends, or goes to planner-rollback.
-func (h *handler) drive(ctx context.Context, j *journal.Journal) error {
+// drive carries out one move after another until the run waits, ends, or goes to planner-rollback. heeding ends
+// when somebody says stop.
+func (h *handler) drive(ctx, heeding context.Context, j *journal.Journal) error {
 	if j.Attempt > stuckAfter {
 		return h.end(ctx, j, flow.NeedsHuman, &flow.Problem{Kind: string(fault.Internal), Message: "no progress after repeated attempts"})
 	}
@@ -98,14 +101,14 @@ func (h *handler) drive(ctx context.Context, j *journal.Journal) error {
 		case flow.ActDoubt:
 			err = h.doubt(ctx, j, m.Units[0])
 		case flow.ActRun:
-			err = h.runAll(ctx, j, m.Units)
+			err = h.runAll(ctx, heeding, j, m.Units)
 		case flow.ActBack, flow.ActUndo:
 			return h.handOver(ctx, j)
 		case flow.ActEnd:
 			return h.end(ctx, j, m.State, nil)
 		}
-		if fault.Is(err, fault.Forbidden) { // somebody said stop: it stands in the journal
-			err = j.Reload(ctx)
+		if stopped := fault.Is(err, fault.Forbidden); stopped || err == nil && heeding.Err() != nil && !j.Run().Stopping {
+			err = j.Halt(ctx)
 		}
 		if err != nil {
 			return err

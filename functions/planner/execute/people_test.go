@@ -12,6 +12,7 @@ import (
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/journal"
+	"github.com/hearthfaas/hearth/shared/ledger"
 	"github.com/hearthfaas/hearth/shared/plugin"
 	"github.com/hearthfaas/hearth/shared/policy"
 )
@@ -107,27 +108,103 @@ func TestRecallWindow(t *testing.T) {
 	}
 }
 
-// TestStopInTheMiddle says stop while a step acts: that one ends, and nothing further begins.
+// TestStopInTheMiddle says stop while a mail is sent: that step ends, and nothing further begins.
 func TestStopInTheMiddle(t *testing.T) {
 	b := open(t)
-	lane := b.run(threeSteps)
+	lane := b.run(`{"id":"a","plugin":"make","params":{"say":"one"}},` + letter + `,{"id":"c","plugin":"look","params":{"say":"three"}}`)
 	b.acting = func(c *plugin.Call) {
-		if c.Step == "a" {
+		if c.Step == "m" {
 			if err := b.decide("ann", policy.Member, lane, "cancel", ""); err != nil {
 				t.Error(err)
 			}
 		}
 	}
-	v := b.finish(lane)
-	if show(v) != "stopped a=done b=planned c=planned" || b.deeds() != "do a: one two" {
+	if v := b.finish(lane); show(v) != "stopped a=done m=done c=planned" || b.deeds() != "do a: one, do m: hello" {
 		t.Fatalf("%s: %s", show(v), b.deeds())
 	}
-	b.acting = nil
-	if err := b.decide("ann", policy.Member, lane, "undo", ""); err != nil {
+}
+
+// TestStopCutsOff says stop, each time in another way, while a step acts that would never end: it is cut off, and
+// what it may have done is taken back.
+func TestStopCutsOff(t *testing.T) {
+	for name, stop := range map[string]func(b *bench, lane ledger.Lane) error{
+		"the run": func(b *bench, lane ledger.Lane) error { return b.decide("ann", policy.Member, lane, "cancel", "") },
+		"its user, by themselves": func(b *bench, _ ledger.Lane) error {
+			return b.post("ann", policy.Member, "stop", `{"user":"ann"}`)
+		},
+		"its user":   func(b *bench, _ ledger.Lane) error { return b.post("op", policy.Operator, "stop", `{"user":"ann"}`) },
+		"everything": func(b *bench, _ ledger.Lane) error { return b.post("op", policy.Operator, "stop", `{}`) },
+		"everything, unseen by the list of runs": func(b *bench, _ ledger.Lane) error {
+			return b.ledger.Brake(b.t.Context(), ledger.Everybody, true)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := open(t)
+			lane := b.run(threeSteps)
+			var cut atomic.Bool
+			b.acting = func(c *plugin.Call) {
+				if c.Step != "b" {
+					return
+				}
+				if err := stop(b, lane); err != nil {
+					t.Error(err)
+				}
+				<-c.Done()
+				cut.Store(true)
+			}
+			v := b.drive(lane)
+			if show(v) != "stopped a=done b=failed c=planned" || v.Steps[1].Attempts[0].Error.Kind != string(fault.Unknown) || !cut.Load() {
+				t.Fatalf("%s: %s", show(v), b.deeds())
+			}
+			b.acting = nil
+			if err := b.decide("ann", policy.Member, lane, "undo", ""); err != nil {
+				t.Fatal(err)
+			}
+			if v := b.finish(lane); show(v) != "undone a=undone b=undone c=planned" {
+				t.Errorf("%s: %s", show(v), b.deeds())
+			}
+		})
+	}
+}
+
+// TestStopLasts lets nothing of a user begin until somebody with more authority says so.
+func TestStopLasts(t *testing.T) {
+	b := open(t)
+	if err := b.post("op", policy.Operator, "stop", `{}`); err != nil {
 		t.Fatal(err)
 	}
-	if v := b.finish(lane); show(v) != "undone a=undone b=planned c=planned" {
-		t.Errorf("%s: %s", show(v), b.deeds())
+	lane := b.run(threeSteps)
+	if v := b.finish(lane); show(v) != "stopped a=planned b=planned c=planned" || b.deeds() != "" {
+		t.Fatalf("%s: %s", show(v), b.deeds())
+	}
+	if err := b.post("op", policy.Operator, "resume", `{}`); !fault.Is(err, fault.Forbidden) {
+		t.Errorf("an operator starts everything again: %v", err)
+	}
+	if err := b.post("root", policy.Admin, "resume", `{}`); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.post("root", policy.Admin, "resume", `{}`); !fault.Is(err, fault.Conflict) {
+		t.Errorf("resumed twice: %v", err)
+	}
+	if v := b.finish(b.run(threeSteps)); v.State != flow.StateDone {
+		t.Errorf("after that: %s", show(v))
+	}
+}
+
+// TestWhatAnOperatorStoppedIsNotTheirsToRetry needs as much authority for starting again as stopping had.
+func TestWhatAnOperatorStoppedIsNotTheirsToRetry(t *testing.T) {
+	b := open(t)
+	lane := b.run(letter, inChat)
+	b.drive(lane)
+	if err := b.decide("op", policy.Operator, lane, "cancel", ""); err != nil {
+		t.Fatal(err)
+	}
+	b.finish(lane)
+	if err := b.decide("ann", policy.Member, lane, "retry", ""); !fault.Is(err, fault.Forbidden) {
+		t.Errorf("its user: %v", err)
+	}
+	if err := b.decide("op", policy.Operator, lane, "retry", ""); err != nil {
+		t.Errorf("the operator: %v", err)
 	}
 }
 
@@ -136,7 +213,7 @@ func TestStopInTheMiddle(t *testing.T) {
 func TestStopBesideOthers(t *testing.T) {
 	const items, beside = 10, 8
 	b := open(t)
-	lane := b.run(`{"id":"a","plugin":"set","foreach":"['0','1','2','3','4','5','6','7','8','9']","params":{"say":"{{item}}"}}`)
+	lane := b.run(`{"id":"a","plugin":"mail","foreach":"['0','1','2','3','4','5','6','7','8','9']","params":{"say":"{{item}}"}}`)
 	var mu sync.Mutex
 	asked, allAsked := map[string]bool{}, make(chan struct{})
 	b.store.Server().SetPreHook(func(_ *server.Peer, _ string, args ...string) bool {

@@ -22,11 +22,14 @@ import (
 // sideBySide bounds how many units of a run are under way at once.
 const sideBySide = 8
 
+// stopGrace is how long a step that acts may still come to its end after somebody said stop.
+const stopGrace = 500 * time.Millisecond
+
 // defaultWall bounds a call whose step and plugin say nothing.
 const defaultWall = 60 * time.Second
 
 // runAll runs units side by side and waits for all of them.
-func (h *handler) runAll(ctx context.Context, j *journal.Journal, units []*flow.Unit) error {
+func (h *handler) runAll(ctx, heeding context.Context, j *journal.Journal, units []*flow.Unit) error {
 	var ready []prepared
 	for _, u := range units { // before any of them changes the run
 		p, err := h.prepare(ctx, j.Run(), u)
@@ -41,7 +44,7 @@ func (h *handler) runAll(ctx context.Context, j *journal.Journal, units []*flow.
 	var group errgroup.Group // one that fails, or is refused after a stop, must not cut off the calls of the others
 	group.SetLimit(sideBySide)
 	for _, p := range ready {
-		group.Go(func() error { return h.runUnit(ctx, j, p) })
+		group.Go(func() error { return h.runUnit(ctx, heeding, j, p) })
 	}
 	return group.Wait()
 }
@@ -173,8 +176,9 @@ func isTable(raw json.RawMessage) bool {
 }
 
 // runUnit acts: recall window, intent, call, outcome. Each line is in the journal before the next thing
-// happens.
-func (h *handler) runUnit(ctx context.Context, j *journal.Journal, p prepared) error {
+// happens. A stop cuts off what can be repeated or taken back; what can be neither ends as it may, because
+// cutting it off would only leave nobody knowing.
+func (h *handler) runUnit(ctx, heeding context.Context, j *journal.Journal, p prepared) error {
 	run, u := j.Run(), p.unit
 	fact := run.Of(u).Fact
 	if hold := recall(run, u, fact, p.manifest); hold > 0 {
@@ -187,9 +191,17 @@ func (h *handler) runUnit(ctx context.Context, j *journal.Journal, p prepared) e
 	h.tell(ctx, j, u.ID, "running")
 	call, cancel := context.WithTimeout(ctx, p.wall)
 	defer cancel()
-	receipt, err := h.plugins.Do(call, remote.Job{Run: run, Unit: u, Manifest: p.manifest, Params: p.params, Input: p.input})
+	job := remote.Job{Run: run, Unit: u, Manifest: p.manifest, Params: p.params, Input: p.input}
+	switch manifest.Effect(fact.Effect) {
+	case manifest.Read, manifest.Idempotent, manifest.Compensable:
+		defer context.AfterFunc(heeding, func() { h.cutOff(call, job) })()
+	}
+	receipt, err := h.plugins.Do(call, job)
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // not the plugin's failure: we are being stopped
+	}
+	if err != nil && heeding.Err() != nil && fault.InDoubt(err) {
+		err = fault.As(fault.Unknown, err, "cut off on request: it may or may not have happened")
 	}
 	if err != nil {
 		return h.fail(ctx, j, u, attempt, err)
@@ -203,6 +215,22 @@ func (h *handler) runUnit(ctx context.Context, j *journal.Journal, p prepared) e
 	}
 	h.tell(ctx, j, u.ID, "done")
 	return nil
+}
+
+// cutOff asks a plugin to end what it does, until the call is over.
+func (h *handler) cutOff(call context.Context, job remote.Job) {
+	tick := time.NewTicker(stopGrace)
+	defer tick.Stop()
+	for {
+		select {
+		case <-call.Done():
+			return
+		case <-tick.C:
+		}
+		if err := h.plugins.Stop(call, job); err != nil {
+			fn.Logger(call, h.env.Log).Warn("a plugin does not hear the stop", "run", job.Run.ID, "step", job.Unit.ID, "err", err)
+		}
+	}
 }
 
 // recall returns how long an irreversible unit still waits for somebody to change their mind.

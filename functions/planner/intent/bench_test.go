@@ -158,6 +158,12 @@ func (b *bench) reply(r *http.Request) (*http.Response, error) {
 // say accepts a message and rings. It returns the answer, or nil when there is none yet.
 func (b *bench) say(text string) *message.Outbound {
 	b.t.Helper()
+	b.accept(text)
+	return b.ring()
+}
+
+func (b *bench) accept(text string) {
+	b.t.Helper()
 	b.n++
 	in := message.Inbound{
 		ID: fmt.Sprint(b.n), Kind: message.Text, Address: message.Address{Platform: "test", Chat: "1"}, ChatKind: message.Direct,
@@ -170,7 +176,6 @@ func (b *bench) say(text string) *message.Outbound {
 	if _, err := b.ledger.Accept(b.t.Context(), ledger.Message{Lane: b.lane, Key: in.ID, Body: body}); err != nil {
 		b.t.Fatal(err)
 	}
-	return b.ring()
 }
 
 func (b *bench) ring() *message.Outbound {

@@ -32,12 +32,12 @@ type draft struct {
 	start time.Time
 	tools bool // the model was told of tools
 
-	text  strings.Builder // all of the answer so far
-	shown int             // bytes of it that were passed on or held back
-	good  strings.Builder // what was passed on
-	id    string          // the platform's message that grows
-	at    time.Time       // of its last edit
-	off   bool            // the platform has no drafts
+	text strings.Builder // all of the answer so far
+	read int             // bytes of it that were passed on or held back
+	good strings.Builder // what was passed on
+	id   string          // the platform's message that grows
+	at   time.Time       // of its last edit
+	off  bool            // the platform has no drafts
 }
 
 // add takes the next piece of the answer.
@@ -50,12 +50,12 @@ func (d *draft) add(piece string) error {
 	if d.model.Builtin() || strings.HasPrefix(planWord, strings.TrimSpace(whole)) {
 		return nil // instant anyway, or not yet clear what it becomes
 	}
-	end := sentenceEnd(whole[d.shown:])
+	end := sentenceEnd(whole[d.read:])
 	if end == 0 {
 		return nil
 	}
-	sentence := whole[d.shown : d.shown+end]
-	d.shown += end
+	sentence := whole[d.read : d.read+end]
+	d.read += end
 	if len(policy.Unproven(sentence)) > 0 {
 		return nil
 	}

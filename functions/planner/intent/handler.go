@@ -141,7 +141,7 @@ func (h *handler) answer(ctx context.Context, w *ledger.Work) (ledger.Finish, er
 		handler: h, work: w, in: a, lang: language(a.Inbound, w.Turns),
 		out: message.Outbound{Address: a.Inbound.Address, ReplyTo: quoted(a.Inbound), Reply: a.Inbound.Reply},
 	}
-	if err := t.think(ctx); err != nil {
+	if err := t.thinkUnlessStopped(ctx); err != nil {
 		return ledger.Finish{}, err
 	}
 	return t.finish()

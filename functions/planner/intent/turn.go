@@ -38,6 +38,7 @@ type turn struct {
 
 	settled []string // parameters that the model's plan did not get from the model
 
+	shown string // sentences of the answer that people saw while it was written
 	drop  int    // oldest turns of the conversation that a summary replaces
 	first []byte // the summary
 	said  string // what the conversation remembers of the answer; "" for the answer itself
@@ -95,6 +96,7 @@ func (t *turn) chat(ctx context.Context, tools []manifest.Manifest) (needsTools 
 	}
 	d := &draft{turn: t, ctx: ctx, start: t.env.Now(), tools: len(tools) > 0}
 	answer, err := t.model.Chat(ctx, prompt, d.add)
+	t.shown, t.out.Edit = d.good.String(), d.id
 	if errors.Is(err, errNeedsTools) {
 		return true, nil
 	}
@@ -108,7 +110,7 @@ func (t *turn) chat(ctx context.Context, tools []manifest.Manifest) (needsTools 
 	if !t.model.Builtin() {
 		text, _ = policy.Honest(text, t.lang)
 	}
-	t.out.Markdown, t.out.Edit = text, d.id
+	t.out.Markdown = text
 	if t.in.Pairing != "" {
 		t.out.Markdown += "\n\n" + t.words(
 			"I do not know you yet, so I may only talk. To let me act for you, run on a signed-in machine: `hearth pair "+t.in.Pairing+"`",
@@ -129,6 +131,38 @@ func (t *turn) apologise(ctx context.Context, err error) error {
 	}
 	fn.Logger(ctx, t.env.Log).Error("the model gives no answer", "kind", fault.KindOf(err), "err", err)
 	t.out.Markdown = t.words("The model does not answer: ", "模型没有回应：") + fault.Text(err)
+	return nil
+}
+
+// thinkUnlessStopped is think, cut short as soon as somebody says stop.
+func (t *turn) thinkUnlessStopped(ctx context.Context) error {
+	user := t.in.Principal.User
+	if t.ledger.Held(t.work, user) {
+		return t.stop(ctx)
+	}
+	heeding, forget := t.ledger.Heed(ctx, t.work, user)
+	err := t.think(heeding)
+	stopped := errors.Is(context.Cause(heeding), ledger.ErrStopped)
+	forget()
+	if stopped {
+		return t.stop(ctx)
+	}
+	return err
+}
+
+// stop makes the one final answer to a message that somebody stopped: what was shown of it, and that there is
+// no more. A plan that was made meanwhile is forgotten.
+func (t *turn) stop(ctx context.Context) error {
+	braked, err := t.ledger.Braked(ctx, t.in.Principal.User)
+	if err != nil {
+		return err
+	}
+	word := t.words("Stopped.", "已停止。")
+	if braked {
+		word = t.words("Stopped: nothing is done until somebody with the right to says `hearth resume`.", "已停止：在有权限的人运行 `hearth resume` 之前，不会执行任何操作。")
+	}
+	t.run, t.drop, t.first, t.said, t.out.Run, t.out.Buttons = nil, 0, nil, "", "", nil
+	t.out.Markdown = strings.TrimSpace(t.shown + "\n\n" + word)
 	return nil
 }
 

@@ -65,6 +65,8 @@ func (h *handler) routes() http.Handler {
 	mux.HandleFunc("GET /runs/{run}", signedIn(h.getRun))
 	mux.HandleFunc("POST /runs/{run}/{verb}", signedIn(h.decide))
 	mux.HandleFunc("POST /stop", signedIn(h.stop))
+	mux.HandleFunc("GET /stop", signedIn(h.brakes))
+	mux.HandleFunc("POST /resume", signedIn(h.resume))
 	mux.Handle("POST /fire", gateway.Signed(h.env, name, fn.JSON(h.fire)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fault.Write(w, fault.New(fault.NotFound, "no %s %s here", r.Method, r.URL.Path))

@@ -17,8 +17,9 @@ import (
 
 // Limits of a list and of a long poll.
 const (
-	mostRuns = 200
-	mostWait = 60 * time.Second
+	mostRuns   = 200
+	mostActive = 10_000
+	mostWait   = 60 * time.Second
 )
 
 func (h *handler) listRuns(ctx context.Context, r gateway.Request) (any, error) {
@@ -128,7 +129,7 @@ func (h *handler) decide(ctx context.Context, r gateway.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.apply(ctx, lane, run, r.By.User, verb, in); err != nil {
+	if err := h.apply(ctx, lane, run, r.By, verb, in); err != nil {
 		return nil, err
 	}
 	if run, err = journal.Load(ctx, h.ledger, lane); err != nil {
@@ -137,9 +138,9 @@ func (h *handler) decide(ctx context.Context, r gateway.Request) (any, error) {
 	return run.View(h.env.Now()), h.gateway.Ring(ctx, "planner-execute", string(lane))
 }
 
-func (h *handler) apply(ctx context.Context, lane ledger.Lane, run *flow.Run, by, verb string, in decision) error {
+func (h *handler) apply(ctx context.Context, lane ledger.Lane, run *flow.Run, by policy.Principal, verb string, in decision) error {
 	can, stop := run.Can(h.env.Now()), ledger.KeepStop
-	e := flow.Event{At: h.env.Now(), By: by, From: in.From}
+	e := flow.Event{At: h.env.Now(), By: by.User, Role: string(by.Role), From: in.From}
 	allowed := false
 	switch verb {
 	case "approve":
@@ -150,6 +151,9 @@ func (h *handler) apply(ctx context.Context, lane ledger.Lane, run *flow.Run, by
 		e.Type, allowed, stop = flow.Stop, can.Cancel, ledger.SetStop
 	case "retry":
 		e.Type, allowed, stop = flow.RetryAsked, can.Retry || in.From != "" && run.State.Over(), ledger.ClearStop
+		if stopper := policy.Role(run.StoppedBy); stopper.Above(by.Role) {
+			return fault.New(fault.Forbidden, "somebody with the role %s stopped it, and you have %s", stopper, by.Role)
+		}
 	case "undo":
 		e.Type, allowed, stop = flow.UndoAsked, can.Undo, ledger.ClearStop
 	}
@@ -195,62 +199,4 @@ func (h *handler) write(ctx context.Context, lane ledger.Lane, run *flow.Run, e 
 		return fault.New(fault.Conflict, "%s already said %s", before.By, before.Type)
 	}
 	return nil
-}
-
-// stop stops one run, all runs of a user, or everything.
-func (h *handler) stop(ctx context.Context, r gateway.Request) (any, error) {
-	var in struct {
-		User string `json:"user"`
-		Run  string `json:"run"`
-	}
-	if err := r.Decode(&in); err != nil {
-		return nil, err
-	}
-	if in.Run != "" {
-		lane, run, err := h.find(ctx, r, in.Run, policy.Stop)
-		if err != nil {
-			return nil, err
-		}
-		return h.stopped(ctx, map[ledger.Lane]*flow.Run{lane: run}, r.By.User)
-	}
-	action := policy.StopAll
-	if in.User != "" {
-		action = policy.Stop
-	}
-	if err := policy.May(r.By, action, in.User); err != nil {
-		return nil, err
-	}
-	active, err := h.ledger.Runs(ctx, mostRuns, true)
-	if err != nil {
-		return nil, err
-	}
-	runs := map[ledger.Lane]*flow.Run{}
-	for _, s := range active {
-		run, err := journal.Fold(s.Header, s.Journal)
-		if err != nil {
-			return nil, err
-		}
-		if in.User == "" || run.User == in.User {
-			runs[s.Lane] = run
-		}
-	}
-	return h.stopped(ctx, runs, r.By.User)
-}
-
-func (h *handler) stopped(ctx context.Context, runs map[ledger.Lane]*flow.Run, by string) (any, error) {
-	ids := []string{}
-	for lane, run := range runs {
-		if !run.Can(h.env.Now()).Cancel {
-			continue
-		}
-		e := flow.Event{Type: flow.Stop, At: h.env.Now(), By: by}
-		if err := h.write(ctx, lane, run, e, ledger.SetStop); err != nil {
-			return nil, err
-		}
-		ids = append(ids, string(lane))
-		if err := h.gateway.Ring(ctx, "planner-execute", string(lane)); err != nil {
-			return nil, err
-		}
-	}
-	return map[string]any{"stopped": ids}, nil
 }

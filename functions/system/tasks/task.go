@@ -239,6 +239,9 @@ func (h *handler) runTask(ctx context.Context, r gateway.Request) (any, error) {
 	if err := policy.May(r.By, policy.Act, t.Owner); err != nil {
 		return nil, err
 	}
+	if err := h.moving(ctx, t.Owner); err != nil {
+		return nil, err
+	}
 	lane := h.ledger.NewRun(h.ledger.TasksLane())
 	header, err := h.prepare(ctx, t, plan, journal.Request{ID: string(lane), Origin: journal.FromHand, DryRun: in.DryRun, Lang: lang(r)})
 	if err != nil {

@@ -225,12 +225,40 @@ func TestStopRights(t *testing.T) {
 		{"ann/member", `{}`, 403, "operator"},
 		{"ann/member", `{"run":"r00-aaaaaaaaaa"}`, 404, "no such run"},
 		{"ann/member", `{"run":"` + first + `"}`, 200, first},
-		{"op/operator", ``, 200, `{"stopped":["` + second + `"]}`}, // the first one is stopping already
-		{"ann/member", `{"user":"ann"}`, 200, `{"stopped":[]}`},
+		{"op/operator", ``, 200, `{"lasts":true,"stopped":["` + second + `"]}`}, // the first one is stopping already
+		{"ann/member", `{"user":"ann"}`, 200, `{"lasts":false,"stopped":[]}`},
 	} {
 		if code, body := d.as(c.who, http.MethodPost, "/stop", c.body); code != c.status || !strings.Contains(body, c.says) {
 			t.Errorf("%s %s: %d %s", c.who, c.body, code, body)
 		}
+	}
+}
+
+// TestNothingBeginsWhileStopped asks for a run while everything is stopped, and who sees that it is.
+func TestNothingBeginsWhileStopped(t *testing.T) {
+	d := open(t, nil)
+	d.apply("daily", "")
+	if code, body := d.as("op/operator", http.MethodPost, "/stop", ``); code != 200 {
+		t.Fatal(code, body)
+	}
+	if code, body := d.as("ann/member", http.MethodPost, "/daily/run", ""); code != http.StatusConflict || !strings.Contains(body, "hearth resume") {
+		t.Errorf("by hand: %d %s", code, body)
+	}
+	if code, body := d.as("ann/member", http.MethodGet, "/stop", ""); code != 200 || !strings.Contains(body, `"by":"op"`) {
+		t.Errorf("who stopped it: %d %s", code, body)
+	}
+	for _, c := range []struct {
+		who, body string
+		status    int
+	}{
+		{"ann/member", `{"user":"ann"}`, 403}, {"op/operator", ``, 403}, {"op/operator", `{"user":"ann"}`, 409}, {"root/admin", ``, 200},
+	} {
+		if code, body := d.as(c.who, http.MethodPost, "/resume", c.body); code != c.status {
+			t.Errorf("%s %s: %d %s", c.who, c.body, code, body)
+		}
+	}
+	if code, body := d.as("ann/member", http.MethodPost, "/daily/run", ""); code != 200 {
+		t.Errorf("after that: %d %s", code, body)
 	}
 }
 

@@ -94,6 +94,14 @@ func (c *Caller) Undo(ctx context.Context, job Job) error {
 	return err
 }
 
+// Stop asks the plugin to cut off what Do began. How it ended, Do returns.
+func (c *Caller) Stop(ctx context.Context, job Job) error {
+	run, key := job.Run, job.Run.Key(job.Unit)
+	req := plugin.Request{Op: plugin.OpStop, Run: run.ID, Step: job.Unit.ID, Key: key}
+	call := vault.Call{User: run.User, Role: run.Role, Lane: run.ID, Step: job.Unit.ID, Key: key}
+	return c.gateway.Call(ctx, plugin.Name(job.Manifest.ID), call, req, nil)
+}
+
 // recorded rebuilds the plugin's answer from a unit's receipt; nil when there is none.
 func (c *Caller) recorded(ctx context.Context, u *flow.Unit) (json.RawMessage, error) {
 	if len(u.Receipt) == 0 {
