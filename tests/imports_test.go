@@ -25,7 +25,7 @@ var house = [][]string{
 	{"functions"},
 	{"shared/journal", "shared/plugin/capability", "shared/plugin/remote"},
 	{"shared/channel", "shared/plugin"},
-	{"shared/workspace"},
+	{"shared/workspace", "shared/budget"},
 	{"shared/ledger", "shared/model", "shared/audit", "shared/gateway"},
 	{"shared/blob"},
 	{"shared/fn", "shared/sandbox", "shared/model/builtin"},

@@ -19,6 +19,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/hearthfaas/hearth/shared/budget"
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/fn"
 )
@@ -46,6 +47,7 @@ var checks = map[string]func(value string) string{
 	"HEARTH_GATEWAY":    schemes("http", "https"),
 	"HEARTH_INLINE":     oneOf("trusted", "none"),
 	"HEARTH_RECALL":     duration,
+	"HEARTH_BUDGET":     budgets,
 	"REDIS_URL":         schemes("redis", "rediss", "unix"),
 	"OPENAI_BASE_URL":   schemes("http", "https"),
 	"SMTP_URL":          schemes("smtp", "smtps"),
@@ -244,4 +246,11 @@ func schemes(list ...string) func(string) string {
 		}
 		return ""
 	}
+}
+
+func budgets(value string) string {
+	if _, err := budget.Parse(value); err != nil {
+		return "budgets such as " + `"user tokens 200k/day; all effects 500/hour"`
+	}
+	return ""
 }

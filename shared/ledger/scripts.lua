@@ -336,3 +336,29 @@ return num(ep)
 if redis.call('HGET', KEYS[1], 'own') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'own', '', 'till', 0)
 return 1
+--# reserve
+-- K hold account...  A keepMs, per account: amount limit ttlMs -> {0} reserved | {i, used} the i-th account has too little left
+if redis.call('EXISTS', KEYS[1]) == 1 then return {0, 0} end
+for i = 2, #KEYS do
+  local a = (i - 2) * 3 + 2
+  local used = tonumber(redis.call('GET', KEYS[i])) or 0
+  if used + tonumber(ARGV[a]) > tonumber(ARGV[a + 1]) then return {i - 1, used} end
+end
+for i = 2, #KEYS do
+  local a = (i - 2) * 3 + 2
+  redis.call('INCRBY', KEYS[i], ARGV[a])
+  redis.call('PEXPIRE', KEYS[i], ARGV[a + 2])
+  redis.call('HSET', KEYS[1], i - 1, ARGV[a])
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return {0, 0}
+--# settle allow-oom
+-- K hold account...  A per account: the actual amount -> 1 | 0 settled before, or never reserved
+if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('HEXISTS', KEYS[1], 'settled') == 1 then return 0 end
+for i = 2, #KEYS do
+  local held = tonumber(redis.call('HGET', KEYS[1], i - 1)) or 0
+  local more = tonumber(ARGV[i - 1]) - held
+  if more ~= 0 and redis.call('EXISTS', KEYS[i]) == 1 then redis.call('INCRBY', KEYS[i], num(more)) end
+end
+redis.call('HSET', KEYS[1], 'settled', 1)
+return 1

@@ -32,13 +32,18 @@ func (e emitError) Error() string { return e.err.Error() }
 // stream runs one chat completion. The model's name goes to the server unseen by go-openai, which refuses
 // some names; so do max_tokens and a temperature of 0, which it leaves out.
 func (c *Client) stream(ctx context.Context, p Prompt, fields map[string]json.RawMessage, emit func(string) error) (Answer, error) {
+	collect := &collector{emit: emit, maxTokens: p.MaxTokens}
+	settle, err := reserve(ctx, p)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer settle(collect)
 	ctx, end := context.WithTimeoutCause(ctx, c.conf.Total, errEndless)
 	defer end()
 	ctx, cancel := context.WithCancelCause(ctx) // ends the request, on which servers stop computing
 	defer cancel(nil)
 	watch := time.AfterFunc(c.conf.First, func() { cancel(errStalled) })
 	defer watch.Stop()
-	collect := &collector{emit: emit, maxTokens: p.MaxTokens}
 	alive := func() {
 		if collect.answer.Finish == "" {
 			watch.Reset(c.conf.Idle)
@@ -206,11 +211,11 @@ func (c *collector) add(d delta) error {
 	if size == 0 {
 		return nil
 	}
+	c.tokens++
+	c.bytes += size
 	if err := c.say(c.thoughts.text(d.Content) + d.Refusal); err != nil {
 		return err
 	}
-	c.tokens++
-	c.bytes += size
 	if c.tokens > 2*c.maxTokens+64 || c.bytes > 32*c.maxTokens+4096 { // far beyond what max_tokens allows
 		c.answer.Finish = "length"
 		return errFull

@@ -59,17 +59,17 @@ func Estimate(raw []byte) int {
 	return quarters*11/40 + 4
 }
 
-// Budget bounds what is sent to a model, in tokens.
-type Budget struct {
+// Bounds bounds what is sent to a model, in tokens.
+type Bounds struct {
 	Want   int // aimed at; 0 for DefaultContext
 	Limit  int // the model's own, which may be used up before anything is summarised; 0 when unknown
 	System int // what the system text takes
 	Answer int // what is kept free for the answer
 }
 
-// BudgetOf returns the budget by CONTEXT_TOKENS and the model's limit.
-func BudgetOf(ctx context.Context, env *fn.Env, m Model, system string) (Budget, error) {
-	b := Budget{Want: DefaultContext, Limit: m.Limit(ctx), System: Estimate([]byte(system)), Answer: DefaultMaxTokens}
+// BoundsOf returns the bounds by CONTEXT_TOKENS and the model's limit.
+func BoundsOf(ctx context.Context, env *fn.Env, m Model, system string) (Bounds, error) {
+	b := Bounds{Want: DefaultContext, Limit: m.Limit(ctx), System: Estimate([]byte(system)), Answer: DefaultMaxTokens}
 	text := env.Setting("CONTEXT_TOKENS", "")
 	if text == "" {
 		return b, nil
@@ -83,7 +83,7 @@ func BudgetOf(ctx context.Context, env *fn.Env, m Model, system string) (Budget,
 }
 
 // room returns how many tokens of turns fit at most.
-func (b Budget) room() int {
+func (b Bounds) room() int {
 	most := max(b.want(), b.Limit)
 	if b.Limit > 0 && b.Limit < most {
 		most = b.Limit
@@ -93,21 +93,21 @@ func (b Budget) room() int {
 
 // aim returns how many tokens of turns are left after summarising: less than the room, so that not every
 // further message is over it again.
-func (b Budget) aim() int {
+func (b Bounds) aim() int {
 	room := b.room()
 	return min(b.want()-b.System-b.Answer, room*3/4)
 }
 
-func (b Budget) want() int {
+func (b Bounds) want() int {
 	if b.Want <= 0 {
 		return DefaultContext
 	}
 	return b.Want
 }
 
-// Fits reports whether encoded messages fit into the budget as they are. Most conversations do, and are spared from
+// Fits reports whether encoded messages fit into the bounds as they are. Most conversations do, and are spared from
 // being taken apart: short ones by their length in bytes alone, which no estimate is above.
-func (b Budget) Fits(turns []json.RawMessage) bool {
+func (b Bounds) Fits(turns []json.RawMessage) bool {
 	bytes := 0
 	for _, raw := range turns {
 		bytes += len(raw)
@@ -136,7 +136,7 @@ const minSummary = 64
 // Window decides what of a conversation is sent: everything, as long as the model takes it, and otherwise
 // the latest part and all open requests, next to a summary of the rest. A tool's result is never parted
 // from its call. The error is TooLarge when the last turn alone does not fit.
-func Window(turns []Turn, b Budget) (View, error) {
+func Window(turns []Turn, b Bounds) (View, error) {
 	groups := grouped(turns)
 	if total(turns) <= b.room() || len(groups) == 0 {
 		return View{Send: turns}, nil

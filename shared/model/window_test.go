@@ -40,23 +40,23 @@ func sum(turns []model.Turn) int {
 func TestWindowGrowsBeforeItSummarises(t *testing.T) {
 	turns := conversation(100, 200) // 20 010 tokens
 	for _, c := range []struct {
-		budget  model.Budget
+		bounds  model.Bounds
 		summary bool
 	}{
-		{model.Budget{}, true},
-		{model.Budget{Limit: 32768, System: 500, Answer: 1000}, false},
-		{model.Budget{Limit: 20100}, false},
-		{model.Budget{Limit: 20100, Answer: 100}, true},
-		{model.Budget{Limit: 4096}, true},
-		{model.Budget{Want: 50000}, false},
-		{model.Budget{Want: 50000, Limit: 16000}, true},
+		{model.Bounds{}, true},
+		{model.Bounds{Limit: 32768, System: 500, Answer: 1000}, false},
+		{model.Bounds{Limit: 20100}, false},
+		{model.Bounds{Limit: 20100, Answer: 100}, true},
+		{model.Bounds{Limit: 4096}, true},
+		{model.Bounds{Want: 50000}, false},
+		{model.Bounds{Want: 50000, Limit: 16000}, true},
 	} {
-		v, err := model.Window(turns, c.budget)
+		v, err := model.Window(turns, c.bounds)
 		if err != nil || (len(v.Old) > 0) != c.summary || len(v.Old)+len(v.Send) != len(turns) {
-			t.Errorf("%+v: %d old, %d sent, %v", c.budget, len(v.Old), len(v.Send), err)
+			t.Errorf("%+v: %d old, %d sent, %v", c.bounds, len(v.Old), len(v.Send), err)
 		}
 		if c.summary && (v.Room < 64 || v.Dropped) {
-			t.Errorf("%+v: room %d", c.budget, v.Room)
+			t.Errorf("%+v: room %d", c.bounds, v.Room)
 		}
 	}
 }
@@ -64,7 +64,7 @@ func TestWindowGrowsBeforeItSummarises(t *testing.T) {
 func TestWindowDoesNotSummariseEveryTime(t *testing.T) {
 	turns, summaries := conversation(50, 200), 0
 	for i := range 50 {
-		v, err := model.Window(turns, model.Budget{Want: 8192})
+		v, err := model.Window(turns, model.Bounds{Want: 8192})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +82,7 @@ func TestWindowDoesNotSummariseEveryTime(t *testing.T) {
 func TestWindowStartsWithAPerson(t *testing.T) {
 	turns := conversation(100, 200)
 	for limit := 2000; limit < 2400; limit += 20 {
-		v, err := model.Window(turns, model.Budget{Want: limit})
+		v, err := model.Window(turns, model.Bounds{Want: limit})
 		if err != nil || v.Send[0].Role != "user" {
 			t.Fatalf("limit %d starts with %s, %v", limit, v.Send[0].Role, err)
 		}
@@ -90,11 +90,11 @@ func TestWindowStartsWithAPerson(t *testing.T) {
 }
 
 func TestWindowRefusesWhatCannotFit(t *testing.T) {
-	_, err := model.Window([]model.Turn{sized("user", 1, 10), sized("user", 2, 9000)}, model.Budget{})
+	_, err := model.Window([]model.Turn{sized("user", 1, 10), sized("user", 2, 9000)}, model.Bounds{})
 	if !fault.Is(err, fault.TooLarge) {
 		t.Fatal(err)
 	}
-	if v, err := model.Window(nil, model.Budget{System: 99999}); err != nil || len(v.Send) != 0 {
+	if v, err := model.Window(nil, model.Bounds{System: 99999}); err != nil || len(v.Send) != 0 {
 		t.Fatalf("%+v, %v", v, err)
 	}
 }
@@ -107,7 +107,7 @@ func TestWindowProperties(t *testing.T) {
 			turn.Open = rapid.IntRange(0, 9).Draw(t, "open") == 0
 			turns = append(turns, turn)
 		}
-		b := model.Budget{
+		b := model.Bounds{
 			Want: rapid.IntRange(0, 12000).Draw(t, "want"), Limit: rapid.SampledFrom([]int{0, 1024, 4096, 8192, 32768}).Draw(t, "limit"),
 			System: rapid.IntRange(0, 900).Draw(t, "system"), Answer: rapid.IntRange(0, 900).Draw(t, "answer"),
 		}
@@ -159,7 +159,7 @@ func checkOrder(t *rapid.T, turns []model.Turn, v model.View) {
 func TestOpenRequestsStayWordForWord(t *testing.T) {
 	turns := conversation(100, 200)
 	turns[0].Open = true
-	v, err := model.Window(turns, model.Budget{Want: 4096})
+	v, err := model.Window(turns, model.Bounds{Want: 4096})
 	if err != nil || string(v.Send[0].Raw) != string(turns[0].Raw) || len(v.Old) == 0 {
 		t.Fatalf("%+v, %v", v.Send[0], err)
 	}
@@ -196,7 +196,7 @@ func TestFitsIsWhatWindowSends(t *testing.T) {
 			turn := model.Note(model.Message("user", rapid.StringN(0, 400, -1).Draw(t, "text")))
 			turns, raws = append(turns, turn), append(raws, turn.Raw)
 		}
-		b := model.Budget{Want: rapid.IntRange(1, 4000).Draw(t, "want")}
+		b := model.Bounds{Want: rapid.IntRange(1, 4000).Draw(t, "want")}
 		v, err := model.Window(turns, b)
 		if all := err == nil && len(v.Old) == 0; b.Fits(raws) != all && len(turns) > 0 {
 			t.Fatalf("%d tokens fit into %d: %v; all are sent: %v", sum(turns), b.Want, b.Fits(raws), all)
@@ -204,15 +204,15 @@ func TestFitsIsWhatWindowSends(t *testing.T) {
 	})
 }
 
-func TestBudgetOf(t *testing.T) {
+func TestBoundsOf(t *testing.T) {
 	s := &modeltest.Server{Model: modeltest.Model{Context: 32768}}
 	c := connect(t, s, model.Config{})
-	b, err := model.BudgetOf(t.Context(), fntest.Env(t, map[string]string{"CONTEXT_TOKENS": "16000"}), c, "be kind")
+	b, err := model.BoundsOf(t.Context(), fntest.Env(t, map[string]string{"CONTEXT_TOKENS": "16000"}), c, "be kind")
 	if err != nil || b.Want != 16000 || b.Limit != 32768 || b.System == 0 || b.Answer == 0 {
 		t.Errorf("%+v, %v", b, err)
 	}
 	for _, bad := range []string{"8k", "-1", "12"} {
-		if _, err := model.BudgetOf(t.Context(), fntest.Env(t, map[string]string{"CONTEXT_TOKENS": bad}), c, ""); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Text(err), "CONTEXT_TOKENS") {
+		if _, err := model.BoundsOf(t.Context(), fntest.Env(t, map[string]string{"CONTEXT_TOKENS": bad}), c, ""); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Text(err), "CONTEXT_TOKENS") {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}

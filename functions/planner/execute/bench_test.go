@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -68,16 +69,24 @@ type said struct {
 
 func open(t *testing.T) *bench {
 	t.Helper()
+	return openWith(t, nil)
+}
+
+// openWith is open with more settings.
+func openWith(t *testing.T, more map[string]string) *bench {
+	t.Helper()
 	b := &bench{
 		t: t, vault: ledgertest.Vault(t), store: miniredis.RunT(t), hosts: map[string]http.Handler{},
 		refuse: map[string][]error{}, cut: map[string]int{}, away: map[string]error{},
 	}
 	b.advanceTo(time.Date(2026, 1, 2, 1, 0, 0, 0, time.UTC))
-	b.env = fntest.Env(t, map[string]string{
+	settings := map[string]string{
 		"REDIS_URL":   "redis://" + b.store.Addr() + "/0?" + ledger.VolatileFlag + "=1",
 		"HEARTH_DATA": t.TempDir(), "HEARTH_TIMEZONE": "Asia/Shanghai", "BASIC_AUTH_PASSWORD": "secret",
 		"HEARTH_CALL_KEY": base64.StdEncoding.EncodeToString(b.vault.CallKey()),
-	})
+	}
+	maps.Copy(settings, more)
+	b.env = fntest.Env(t, settings)
 	b.env.Transport, b.env.Now = b, b.clock
 	var err error
 	if b.ledger, err = ledger.Open(t.Context(), b.env); err != nil {

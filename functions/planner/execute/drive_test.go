@@ -255,3 +255,19 @@ func TestRightsAreCheckedAtTheEffect(t *testing.T) {
 		t.Errorf("%s %+v %s", show(v), v.Error, b.deeds())
 	}
 }
+
+// TestASpentBudgetFailsAStep rolls back what the budget had room for, and tries no second time.
+func TestASpentBudgetFailsAStep(t *testing.T) {
+	b := openWith(t, map[string]string{"HEARTH_BUDGET": "user effects 1/hour; user seconds 1000/hour"})
+	v := b.finish(b.run(threeSteps))
+	if show(v) != "rolled_back a=undone b=failed c=planned" || b.deeds() != "do a: one two, undo a: one two" {
+		t.Fatalf("%s: %s", show(v), b.deeds())
+	}
+	if e := v.Steps[1].Attempts; len(e) != 1 || e[0].Error.Kind != string(fault.Limited) || !strings.Contains(e[0].Error.Message, "begins anew") {
+		t.Errorf("%+v", e)
+	}
+	b.advance(time.Hour)
+	if v := b.finish(b.run(`{"id":"a","plugin":"make","params":{"say":"x"}},{"id":"c","plugin":"look","params":{"say":"three"}}`)); v.State != flow.StateDone {
+		t.Errorf("an hour later: %s", show(v))
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/hearthfaas/hearth/shared/budget"
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/fn"
@@ -32,6 +33,7 @@ type handler struct {
 	gateway  *gateway.Client
 	registry *remote.Registry
 	plugins  *remote.Caller
+	budget   *budget.Book
 }
 
 func start(ctx context.Context, env *fn.Env) (http.Handler, error) {
@@ -47,6 +49,9 @@ func start(ctx context.Context, env *fn.Env) (http.Handler, error) {
 		return nil, err
 	}
 	if h.plugins, err = remote.NewCaller(ctx, env, h.gateway); err != nil {
+		return nil, err
+	}
+	if h.budget, err = budget.Open(ctx, env); err != nil {
 		return nil, err
 	}
 	return gateway.Signed(env, name, fn.JSON(h.serve)), nil

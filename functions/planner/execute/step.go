@@ -3,12 +3,15 @@ package execute
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hearthfaas/hearth/shared/budget"
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/fn"
@@ -185,9 +188,16 @@ func (h *handler) runUnit(ctx, heeding context.Context, j *journal.Journal, p pr
 		return j.Write(ctx, flow.Event{Type: flow.Held, Step: u.ID, Params: p.params, Until: h.env.Now().Add(hold)})
 	}
 	attempt := u.Tries + 1
+	hold, err := h.reserve(ctx, run, u, p)
+	if err != nil {
+		return h.fail(ctx, j, u, attempt, err)
+	}
 	if err := j.Intent(ctx, flow.Event{Type: flow.Intent, Step: u.ID, Attempt: attempt, Params: p.params}); err != nil {
+		hold.Settle(ctx, nil)
 		return err
 	}
+	began := h.env.Now()
+	defer func() { hold.Settle(ctx, amounts(fact, h.env.Now().Sub(began))) }()
 	h.tell(ctx, j, u.ID, "running")
 	call, cancel := context.WithTimeout(ctx, p.wall)
 	defer cancel()
@@ -215,6 +225,21 @@ func (h *handler) runUnit(ctx, heeding context.Context, j *journal.Journal, p pr
 	}
 	h.tell(ctx, j, u.ID, "done")
 	return nil
+}
+
+// reserve takes the most that a unit can use from the budgets that its run counts against.
+func (h *handler) reserve(ctx context.Context, run *flow.Run, u *flow.Unit, p prepared) (*budget.Hold, error) {
+	key := fmt.Sprintf("%s/%d", run.Key(u), u.Tries+1)
+	return h.budget.Reserve(ctx, key, budget.Who{User: run.User, Task: run.Plan.TaskID}, amounts(run.Of(u).Fact, p.wall))
+}
+
+// amounts is what a unit uses that takes so long.
+func amounts(fact flow.Fact, took time.Duration) budget.Amounts {
+	used := budget.Amounts{budget.Seconds: int64(math.Ceil(took.Seconds()))}
+	if fact.Effect != string(manifest.Read) {
+		used[budget.Effects] = 1
+	}
+	return used
 }
 
 // cutOff asks a plugin to end what it does, until the call is over.
@@ -248,7 +273,7 @@ func (h *handler) fail(ctx context.Context, j *journal.Journal, u *flow.Unit, at
 	}
 	fn.Logger(ctx, h.env.Log).Warn("a step failed", "run", j.Run().ID, "step", u.ID, "kind", fault.KindOf(err), "err", err)
 	problem := &flow.Problem{
-		Kind: string(fault.KindOf(err)), Message: fault.Text(err), Doubt: fault.InDoubt(err), Retry: fault.Retryable(err),
+		Kind: string(fault.KindOf(err)), Message: fault.Text(err), Doubt: fault.InDoubt(err), Retry: fault.Retryable(err) && !errors.Is(err, budget.ErrSpent),
 	}
 	until := h.env.Now().Add(j.Run().Backoff(u, fault.After(err)))
 	if err := j.Write(ctx, flow.Event{Type: flow.Failed, Step: u.ID, Attempt: attempt, Problem: problem, Until: until}); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -49,12 +50,19 @@ type bench struct {
 // open starts a bench. Without a model the built-in engine answers.
 func open(t *testing.T, model *modeltest.Server) *bench {
 	t.Helper()
+	return openWith(t, model, nil)
+}
+
+// openWith is open with more settings.
+func openWith(t *testing.T, model *modeltest.Server, more map[string]string) *bench {
+	t.Helper()
 	b := &bench{t: t, store: miniredis.RunT(t), model: model, tools: []manifest.Manifest{mail()}, from: policy.Principal{User: "ann", Role: policy.Member}}
 	b.advance(0)
 	settings := map[string]string{
 		"REDIS_URL":       "redis://" + b.store.Addr() + "/0?" + ledger.VolatileFlag + "=1",
 		"HEARTH_TIMEZONE": "Asia/Shanghai", "BASIC_AUTH_PASSWORD": "secret", "HEARTH_DOMAINS": "home.example",
 	}
+	maps.Copy(settings, more)
 	if model != nil {
 		settings["OPENAI_BASE_URL"] = modeltest.Start(t, model)
 	}

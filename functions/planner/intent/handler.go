@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hearthfaas/hearth/shared/budget"
 	"github.com/hearthfaas/hearth/shared/channel"
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/fn"
@@ -35,6 +36,7 @@ type handler struct {
 	gateway  *gateway.Client
 	registry *remote.Registry
 	model    model.Model
+	budget   *budget.Book
 	zone     *time.Location
 	spoken   *spoken
 }
@@ -52,6 +54,9 @@ func start(ctx context.Context, env *fn.Env) (http.Handler, error) {
 		return nil, err
 	}
 	if h.model, err = model.Open(ctx, env); err != nil {
+		return nil, err
+	}
+	if h.budget, err = budget.Open(ctx, env); err != nil {
 		return nil, err
 	}
 	h.spoken = &spoken{ledger: h.ledger, now: env.Now}

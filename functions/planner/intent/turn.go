@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hearthfaas/hearth/shared/budget"
 	"github.com/hearthfaas/hearth/shared/channel"
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/fn"
@@ -123,6 +124,10 @@ func (t *turn) chat(ctx context.Context, tools []manifest.Manifest) (needsTools 
 // stands and the message is tried again.
 func (t *turn) apologise(ctx context.Context, err error) error {
 	const patience = 4
+	if errors.Is(err, budget.ErrSpent) { // waiting would keep the conversation for hours
+		t.out.Markdown = t.words("I may not ask the model now: ", "现在不能使用模型：") + fault.Text(err)
+		return nil
+	}
 	if fault.Retryable(err) && t.work.Attempt < patience {
 		return err
 	}
@@ -141,13 +146,18 @@ func (t *turn) thinkUnlessStopped(ctx context.Context) error {
 		return t.stop(ctx)
 	}
 	heeding, forget := t.ledger.Heed(ctx, t.work, user)
-	err := t.think(heeding)
+	err := t.think(t.budget.Meter(heeding, t.charge(), budget.Who{User: user}))
 	stopped := errors.Is(context.Cause(heeding), ledger.ErrStopped)
 	forget()
 	if stopped {
 		return t.stop(ctx)
 	}
 	return err
+}
+
+// charge names this attempt at the message in the budgets.
+func (t *turn) charge() string {
+	return fmt.Sprintf("%s/%d/%d", t.work.Lane, t.work.Inbox.Seq, t.work.Epoch)
 }
 
 // stop makes the one final answer to a message that somebody stopped: what was shown of it, and that there is
@@ -170,11 +180,11 @@ func (t *turn) stop(ctx context.Context) error {
 func (t *turn) prompt(ctx context.Context, tools []manifest.Manifest) (model.Prompt, error) {
 	p := model.Prompt{System: t.system(tools), Lang: t.lang, Tools: tools, Date: t.today()}
 	turns := append(t.conversation(), t.user())
-	budget, err := model.BudgetOf(ctx, t.env, t.model, p.System)
+	bounds, err := model.BoundsOf(ctx, t.env, t.model, p.System)
 	if err != nil {
 		return p, err
 	}
-	if budget.Fits(turns) {
+	if bounds.Fits(turns) {
 		p.Turns = turns
 		return p, nil
 	}
@@ -182,7 +192,7 @@ func (t *turn) prompt(ctx context.Context, tools []manifest.Manifest) (model.Pro
 	for i, raw := range turns {
 		noted[i] = model.Note(raw)
 	}
-	view, err := model.Window(noted, budget)
+	view, err := model.Window(noted, bounds)
 	if err != nil {
 		return p, err
 	}

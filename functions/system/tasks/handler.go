@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/hearthfaas/hearth/shared/budget"
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/fn"
 	"github.com/hearthfaas/hearth/shared/gateway"
@@ -25,6 +26,7 @@ type handler struct {
 	ledger   *ledger.Ledger
 	gateway  *gateway.Client
 	registry *remote.Registry
+	budget   *budget.Book
 	zone     *time.Location
 }
 
@@ -38,6 +40,9 @@ func start(ctx context.Context, env *fn.Env) (http.Handler, error) {
 		return nil, err
 	}
 	if h.registry, err = remote.OpenRegistry(env, h.gateway); err != nil {
+		return nil, err
+	}
+	if h.budget, err = budget.Open(ctx, env); err != nil {
 		return nil, err
 	}
 	if h.zone, err = env.Zone(); err != nil {
@@ -67,6 +72,7 @@ func (h *handler) routes() http.Handler {
 	mux.HandleFunc("POST /stop", signedIn(h.stop))
 	mux.HandleFunc("GET /stop", signedIn(h.brakes))
 	mux.HandleFunc("POST /resume", signedIn(h.resume))
+	mux.HandleFunc("GET /budget", signedIn(h.budgets))
 	mux.Handle("POST /fire", gateway.Signed(h.env, name, fn.JSON(h.fire)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fault.Write(w, fault.New(fault.NotFound, "no %s %s here", r.Method, r.URL.Path))
