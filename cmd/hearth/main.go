@@ -77,7 +77,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 failed and ro
 		newUpCommand(a), newFnCommand(a), newLinkCommand(a),
 		newChatCommand(a), newDoCommand(a), newTaskCommand(a), newRunsCommand(a),
 		newApproveCommand(a), newDenyCommand(a), newUndoCommand(a), newStopCommand(a), newResumeCommand(a),
-		newBudgetCommand(a), newMailCommand(a), newUserCommand(a), newPairCommand(a), newStackCommand(a), newKeyCommand(a), newDoctorCommand(a),
+		newBudgetCommand(a), newDeadCommand(a), newMailCommand(a), newUserCommand(a), newPairCommand(a), newStackCommand(a), newKeyCommand(a), newDoctorCommand(a),
 	)
 	return root
 }

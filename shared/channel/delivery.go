@@ -9,6 +9,7 @@ type Delivery struct {
 	Body  []byte       `json:"body"`            // a message.Outbound, or an Accepted when Dead
 	Doubt bool         `json:"doubt,omitempty"` // an earlier delivery may have arrived
 	Dead  bool         `json:"dead,omitempty"`  // the message could not be answered: apologise
+	Tries int          `json:"tries,omitempty"` // how often the platform did not take it
 }
 
 // Delivered is what planner-reply says of it.

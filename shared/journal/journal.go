@@ -153,7 +153,7 @@ func (j *Journal) Wait(ctx context.Context, until time.Time) error {
 
 // Retry gives the run free and makes it due again after a while.
 func (j *Journal) Retry(ctx context.Context, after time.Duration) error {
-	return j.ledger.Retry(ctx, j.claim, after, false)
+	return j.ledger.Retry(ctx, j.claim, after)
 }
 
 // End ends the run in a state and puts the result into its session's outbox. It returns that session, ""

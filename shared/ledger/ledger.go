@@ -33,6 +33,7 @@ const (
 	maxEvents  = 1000                // of a session's event log
 	maxRuns    = 2000                // listed per partition
 	maxTries   = 8                   // claims without progress before a message is dead
+	maxAway    = 100                 // deliveries that a platform did not take before an answer is dead: about 15 hours
 	partitions = 256                 // fixed: part of every lane's name
 )
 

@@ -141,7 +141,7 @@ func TestLostClaimWritesNothing(t *testing.T) {
 		ctx, lane := t.Context(), l.Session("x")
 		accept(t, l, lane, "a")
 		zombie := claim(t, l, lane)
-		if err := l.Retry(ctx, zombie.Claim, 0, false); err != nil { // as an expired lease would
+		if err := l.Retry(ctx, zombie.Claim, 0); err != nil { // as an expired lease would
 			t.Fatal(err)
 		}
 		holder := claim(t, l, lane)
@@ -150,7 +150,7 @@ func TestLostClaimWritesNothing(t *testing.T) {
 		}
 		wantKind(t, l.Extend(ctx, zombie.Claim), fault.Stale)
 		wantKind(t, l.Step(ctx, zombie.Claim, 1, "k", nil), fault.Stale)
-		wantKind(t, l.Retry(ctx, zombie.Claim, 0, false), fault.Stale)
+		wantKind(t, l.Retry(ctx, zombie.Claim, 0), fault.Stale)
 		_, err := l.Finish(ctx, zombie.Claim, ledger.Finish{Seq: 1, Answer: []byte("late")})
 		wantKind(t, err, fault.Stale)
 		finish(t, l, holder, ledger.Finish{Answer: []byte("right")})
@@ -165,14 +165,14 @@ func TestCrashWhileSendingIsInDoubt(t *testing.T) {
 		accept(t, l, lane, "a")
 		w := claim(t, l, lane)
 		finish(t, l, w, ledger.Finish{Answer: []byte("hello")})
-		if err := l.Retry(ctx, w.Claim, 0, false); err != nil { // the sender died
+		if err := l.Retry(ctx, w.Claim, 0); err != nil { // the sender died
 			t.Fatal(err)
 		}
 		w = claim(t, l, lane)
 		if w.Outbox == nil || !w.Outbox.Doubt || string(w.Outbox.Body) != "hello" || w.Outbox.ID != "m1" {
 			t.Fatalf("%+v", w.Outbox)
 		}
-		if err := l.Retry(ctx, w.Claim, 0, true); err != nil { // the platform was away: certainly not sent
+		if err := l.Undelivered(ctx, w.Claim, 0, true); err != nil { // the platform was away: certainly not sent
 			t.Fatal(err)
 		}
 		if w = claim(t, l, lane); w.Outbox.Doubt {
@@ -197,7 +197,7 @@ func TestPoisonMessageDiesAndTheNextIsAnswered(t *testing.T) {
 				}
 				break
 			}
-			if err := l.Retry(t.Context(), w.Claim, 0, false); err != nil {
+			if err := l.Retry(t.Context(), w.Claim, 0); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -235,7 +235,7 @@ func TestBacklogIsRefused(t *testing.T) {
 		for i, lane := range lanes[:late] {
 			accept(t, l, last, fmt.Sprint("still taken ", i))
 			accept(t, l, lane, "a")
-			if err := l.Retry(t.Context(), claim(t, l, lane).Claim, -4*time.Second, false); err != nil { // its time was long ago
+			if err := l.Retry(t.Context(), claim(t, l, lane).Claim, -4*time.Second); err != nil { // its time was long ago
 				t.Fatal(err)
 			}
 		}

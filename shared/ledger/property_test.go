@@ -133,7 +133,7 @@ func (m *machine) retry(t *rapid.T) {
 	if m.work == nil || m.work.Attempt >= 7 { // dead messages have a test of their own
 		t.Skip("nobody gives up")
 	}
-	if err := m.l.Retry(m.t.Context(), m.work.Claim, 0, true); err != nil {
+	if err := m.l.Retry(m.t.Context(), m.work.Claim, 0); err != nil {
 		t.Fatal(err)
 	}
 	m.release()

@@ -16,6 +16,7 @@ var source string
 
 type scripts struct {
 	accept, claim, extend, step, finish, sent, retry *redis.Script
+	undelivered, redrive                             *redis.Script
 	spawn, wait, decide, halt, end, fire             *redis.Script
 	event, change, lease, unlease, reserve, settle   *redis.Script
 }
@@ -33,6 +34,7 @@ func newScripts(shebang bool) scripts {
 	return scripts{
 		accept: load("accept"), claim: load("claim"), extend: load("extend"), step: load("step"),
 		finish: load("finish"), sent: load("sent"), retry: load("retry"),
+		undelivered: load("undelivered"), redrive: load("redrive"),
 		spawn: load("spawn"), wait: load("wait"), decide: load("decide"), halt: load("halt"), end: load("end"), fire: load("fire"),
 		event: load("event"), change: load("change"), lease: load("lease"), unlease: load("unlease"),
 		reserve: load("reserve"), settle: load("settle"),

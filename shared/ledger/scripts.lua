@@ -21,6 +21,11 @@ local function journal(j, key, digest, sealed, cap)
   redis.call('HSET', j, key, n .. '|' .. digest .. '|' .. sealed)
   return 1
 end
+-- What nobody gets done is put aside: when, whose lane, which kind, and the entry as it stood.
+local function bury(dlq, lane, kind, entry)
+  redis.call('LPUSH', dlq, num(now) .. '|' .. lane .. '|' .. kind .. '|' .. entry)
+  redis.call('LTRIM', dlq, 0, 9999)
+end
 local function create(l, due, runs, act, lane, header, maxruns)
   if redis.call('EXISTS', l) == 1 then return 0 end
   redis.call('HSET', l, 'hdr', header, 'own', '', 'ep', 0, 'att', 0)
@@ -47,12 +52,12 @@ if ARGV[5] ~= '' then
 end
 return {1, seq}
 --# claim allow-oom
--- K due l in out brake  A lane owner leaseMs maxTries journalPrefix ctx dlq
--- -> {0} nothing to do or busy | {1, ep, att, in, out, doubt, hdr, stop, journal, ctx, brake}
+-- K due l in out brake  A lane owner leaseMs maxTries journalPrefix ctx dlq maxAway
+-- -> {0} nothing to do or busy | {1, ep, att, in, out, doubt, hdr, stop, journal, ctx, brake, away}
 -- stop: of a run, that somebody said so; of a session, that its head is among the messages that were stopped
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not score then return {0} end
-local h = redis.call('HMGET', KEYS[2], 'own', 'ep', 'att', 'sending', 'hdr', 'stop', 'held', 'halt')
+local h = redis.call('HMGET', KEYS[2], 'own', 'ep', 'att', 'sending', 'hdr', 'stop', 'held', 'halt', 'away')
 local again = h[1] == ARGV[2] -- our own claim, whose answer was lost
 if not again and tonumber(score) > now then return {0} end
 local head = redis.call('LINDEX', KEYS[3], 0)
@@ -65,21 +70,20 @@ local ep, att = h[2], tonumber(h[3]) or 0
 if not again then
   ep = num(math.max((tonumber(h[2]) or 0) + 1, now * 1000))
   att = att + 1
-  if att > tonumber(ARGV[4]) and not h[5] then
+  local away = out and (tonumber(h[9]) or 0) > tonumber(ARGV[8])
+  if (att > tonumber(ARGV[4]) or away) and not h[5] then
     att = 1
     if out then
       redis.call('LPOP', KEYS[4])
-      redis.call('LPUSH', ARGV[7], ARGV[1] .. '|out|' .. out)
-      redis.call('LTRIM', ARGV[7], 0, 9999)
-      redis.call('HSET', KEYS[2], 'sending', '')
-      h[4] = ''
+      bury(ARGV[7], ARGV[1], 'out', out)
+      redis.call('HSET', KEYS[2], 'sending', '', 'away', 0)
+      h[4], h[9] = '', '0'
       out = redis.call('LINDEX', KEYS[4], 0)
     else
       local seq, body = string.match(head, '^(%d+)|(.*)$')
       redis.call('LPOP', KEYS[3])
       redis.call('DEL', ARGV[5] .. ':' .. seq)
-      redis.call('LPUSH', ARGV[7], ARGV[1] .. '|in|' .. head)
-      redis.call('LTRIM', ARGV[7], 0, 9999)
+      bury(ARGV[7], ARGV[1], 'in', head)
       redis.call('HSET', KEYS[2], 'done', seq)
       out = 'm' .. seq .. '|D|' .. body
       redis.call('RPUSH', KEYS[4], out)
@@ -101,12 +105,12 @@ end
 redis.call('HSET', KEYS[2], 'own', ARGV[2], 'ep', ep, 'att', att, 'held', doubt)
 redis.call('HDEL', KEYS[2], 'wake')
 redis.call('ZADD', KEYS[1], now + tonumber(ARGV[3]), ARGV[1])
-if out then return {1, ep, num(att), '', out, doubt, '', '', {}, {}, {}} end
+if out then return {1, ep, num(att), '', out, doubt, '', '', {}, {}, {}, h[9] or '0'} end
 local brake = redis.call('HGETALL', KEYS[5])
-if h[5] then return {1, ep, num(att), '', '', '', h[5], h[6] or '', redis.call('HGETALL', ARGV[5]), {}, brake} end
+if h[5] then return {1, ep, num(att), '', '', '', h[5], h[6] or '', redis.call('HGETALL', ARGV[5]), {}, brake, '0'} end
 local seq, stop = string.match(head, '^(%d+)|'), ''
 if h[8] and tonumber(h[8]) >= tonumber(seq) then stop = '1' end
-return {1, ep, num(att), head, '', '', '', stop, redis.call('HGETALL', ARGV[5] .. ':' .. seq), redis.call('LRANGE', ARGV[6], 0, -1), brake}
+return {1, ep, num(att), head, '', '', '', stop, redis.call('HGETALL', ARGV[5] .. ':' .. seq), redis.call('LRANGE', ARGV[6], 0, -1), brake, '0'}
 --# extend allow-oom
 -- K l due  A owner ep lane leaseMs -> 1 | -1
 if fenced(KEYS[1], ARGV[1], ARGV[2]) then return -1 end
@@ -171,11 +175,8 @@ local head = redis.call('LINDEX', KEYS[3], 0)
 if not head or string.match(head, '^([^|]*)|') ~= ARGV[4] then return 2 end
 if fenced(KEYS[1], ARGV[1], ARGV[2]) then return -1 end
 redis.call('LPOP', KEYS[3])
-if ARGV[5] == '1' then
-  redis.call('LPUSH', KEYS[5], ARGV[3] .. '|out|' .. head)
-  redis.call('LTRIM', KEYS[5], 0, 9999)
-end
-redis.call('HSET', KEYS[1], 'own', '', 'sending', '', 'att', 0)
+if ARGV[5] == '1' then bury(KEYS[5], ARGV[3], 'out', head) end
+redis.call('HSET', KEYS[1], 'own', '', 'sending', '', 'att', 0, 'away', 0)
 if redis.call('LLEN', KEYS[2]) > 0 or redis.call('LLEN', KEYS[3]) > 0 then
   redis.call('ZADD', KEYS[4], now, ARGV[3])
   return 3
@@ -183,9 +184,17 @@ end
 redis.call('ZREM', KEYS[4], ARGV[3])
 return 1
 --# retry allow-oom
--- K l due  A owner ep lane afterMs unsent -> 1 | -1
+-- K l due  A owner ep lane afterMs -> 1 | -1
 if fenced(KEYS[1], ARGV[1], ARGV[2]) then return -1 end
 redis.call('HSET', KEYS[1], 'own', '')
+redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[3])
+return 1
+--# undelivered allow-oom
+-- K l due  A owner ep lane afterMs unsent -> 1 | -1
+-- The platform is away: that is no failure of ours, and is counted apart.
+if fenced(KEYS[1], ARGV[1], ARGV[2]) then return -1 end
+redis.call('HSET', KEYS[1], 'own', '', 'att', 0)
+redis.call('HINCRBY', KEYS[1], 'away', 1)
 if ARGV[5] == '1' then redis.call('HSET', KEYS[1], 'sending', '') end
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[3])
 return 1
@@ -361,4 +370,16 @@ for i = 2, #KEYS do
   if more ~= 0 and redis.call('EXISTS', KEYS[i]) == 1 then redis.call('INCRBY', KEYS[i], num(more)) end
 end
 redis.call('HSET', KEYS[1], 'settled', 1)
+return 1
+--# redrive
+-- K dlq l in out due  A entry lane kind rest maxInbox -> 1 | 0 no such letter | -1 the inbox is full
+if ARGV[3] == 'in' and redis.call('LLEN', KEYS[3]) >= tonumber(ARGV[5]) then return -1 end
+if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
+if ARGV[3] == 'in' then
+  redis.call('RPUSH', KEYS[3], redis.call('HINCRBY', KEYS[2], 'seq', 1) .. '|' .. string.match(ARGV[4], '^%d+|(.*)$'))
+else
+  redis.call('RPUSH', KEYS[4], ARGV[4])
+end
+redis.call('PERSIST', KEYS[2])
+redis.call('ZADD', KEYS[5], 'NX', now, ARGV[2])
 return 1

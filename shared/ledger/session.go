@@ -57,12 +57,14 @@ type Incoming struct {
 }
 
 // Outgoing is something to deliver. Doubt: an earlier delivery of it has an unknown outcome. Dead: the
-// message could not be answered; Body is then the message itself and the answer is an apology.
+// message could not be answered; Body is then the message itself and the answer is an apology. Tries counts
+// how often it was Undelivered.
 type Outgoing struct {
 	ID    string
 	Body  []byte
 	Doubt bool
 	Dead  bool
+	Tries int
 }
 
 // Entry is one line of a journal. It is written once and never changed.
@@ -112,12 +114,12 @@ func (l *Ledger) Claim(ctx context.Context, lane Lane, owner string) (*Work, err
 	stops := l.hub.stops()
 	keys := []string{lane.shared("due"), lane.key("l"), lane.key("in"), lane.key("out"), lane.shared("brake")}
 	raw, err := l.run(ctx, l.scripts.claim, false, keys,
-		string(lane), owner, Lease.Milliseconds(), maxTries, lane.key("j"), lane.key("ctx"), lane.shared("dlq"))
+		string(lane), owner, Lease.Milliseconds(), maxTries, lane.key("j"), lane.key("ctx"), lane.shared("dlq"), maxAway)
 	if err != nil {
 		return nil, err
 	}
 	got, ok := raw.([]any)
-	if !ok || len(got) < 11 {
+	if !ok || len(got) < 12 {
 		return nil, nil
 	}
 	epoch, err := strconv.ParseInt(text(got[1]), 10, 64)
@@ -138,6 +140,9 @@ func (l *Ledger) open(w *Work, got []any) (err error) {
 		id, rest, _ := strings.Cut(out, "|")
 		kind, body, _ := strings.Cut(rest, "|")
 		w.Outbox = &Outgoing{ID: id, Doubt: text(got[5]) == "1", Dead: kind == "D"}
+		if w.Outbox.Tries, err = strconv.Atoi(text(got[11])); err != nil {
+			return fault.As(fault.Internal, err, "the deliveries of %s", w.Lane)
+		}
 		field := "out"
 		if w.Outbox.Dead {
 			field = "in"
@@ -292,11 +297,17 @@ func (l *Ledger) Sent(ctx context.Context, c Claim, id string, dead bool) (more 
 	return raw.(int64) == 3, nil
 }
 
-// Retry gives the lane free and makes it due again after a while. unsent says that the outbox head was
-// certainly not delivered, so that the next delivery is not in doubt.
-func (l *Ledger) Retry(ctx context.Context, c Claim, after time.Duration, unsent bool) error {
+// Retry gives the lane free and makes it due again after a while.
+func (l *Ledger) Retry(ctx context.Context, c Claim, after time.Duration) error {
 	keys := []string{c.Lane.key("l"), c.Lane.shared("due")}
-	return l.fenced(c)(l.run(ctx, l.scripts.retry, false, keys, c.Owner, c.Epoch, string(c.Lane), after.Milliseconds(), flag(unsent)))
+	return l.fenced(c)(l.run(ctx, l.scripts.retry, false, keys, c.Owner, c.Epoch, string(c.Lane), after.Milliseconds()))
+}
+
+// Undelivered is Retry for an outbox head that its platform did not take now. unsent says that it certainly did
+// not arrive, so that the next delivery is not in doubt.
+func (l *Ledger) Undelivered(ctx context.Context, c Claim, after time.Duration, unsent bool) error {
+	keys := []string{c.Lane.key("l"), c.Lane.shared("due")}
+	return l.fenced(c)(l.run(ctx, l.scripts.undelivered, false, keys, c.Owner, c.Epoch, string(c.Lane), after.Milliseconds(), flag(unsent)))
 }
 
 // fenced turns the negative answers of a script into errors.

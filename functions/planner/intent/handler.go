@@ -87,7 +87,7 @@ func (h *handler) serve(ctx context.Context, bell gateway.Bell) (struct{}, error
 // do delivers what waits in the outbox, or else answers the message at the head of the inbox.
 func (h *handler) do(ctx context.Context, w *ledger.Work) (more bool, err error) {
 	if w.Outbox != nil {
-		return h.deliver(ctx, channel.Delivery{Claim: w.Claim, ID: w.Outbox.ID, Body: w.Outbox.Body, Doubt: w.Outbox.Doubt, Dead: w.Outbox.Dead})
+		return h.deliver(ctx, channel.Delivery{Claim: w.Claim, ID: w.Outbox.ID, Body: w.Outbox.Body, Doubt: w.Outbox.Doubt, Dead: w.Outbox.Dead, Tries: w.Outbox.Tries})
 	}
 	held, release := h.ledger.Hold(ctx, w.Claim)
 	f, err := h.answer(held, w)
@@ -129,7 +129,7 @@ func (h *handler) pause(ctx context.Context, w *ledger.Work, err error) error {
 	}
 	fn.Logger(ctx, h.env.Log).Warn("the answer waits", "lane", w.Lane, "attempt", w.Attempt, "kind", fault.KindOf(err), "err", err)
 	after := max(min(time.Second<<min(w.Attempt-1, 6), time.Minute), fault.After(err))
-	err = h.ledger.Retry(context.WithoutCancel(ctx), w.Claim, after, false)
+	err = h.ledger.Retry(context.WithoutCancel(ctx), w.Claim, after)
 	if fault.Is(err, fault.Stale) {
 		return nil
 	}

@@ -25,9 +25,11 @@ const name = "planner-reply"
 // Function is planner-reply as hosts see it. Its body is a channel.Delivery, its answer channel.Delivered.
 var Function = fn.Function{Name: name, Timeout: 2 * time.Minute, New: start}
 
-// Pauses before a delivery is tried again.
+// Pauses before a delivery is tried again: of one that did not arrive, doubling up to the longest, and of one that
+// may have.
 const (
 	pauseAway  = 2 * time.Second
+	longest    = 10 * time.Minute
 	pauseDoubt = 5 * time.Second
 )
 
@@ -114,10 +116,11 @@ func (h *handler) settle(ctx context.Context, d channel.Delivery, err error) (ch
 		return channel.Delivered{}, err
 	case kind == fault.Unavailable || kind == fault.Limited:
 		log.Info("delivery waits", "lane", d.Claim.Lane, "id", d.ID, "err", err)
-		return channel.Delivered{}, h.ledger.Retry(ctx, d.Claim, max(pauseAway, fault.After(err)), !d.Doubt)
+		after := max(min(pauseAway<<min(d.Tries, 16), longest), fault.After(err))
+		return channel.Delivered{}, h.ledger.Undelivered(ctx, d.Claim, after, !d.Doubt)
 	case fault.InDoubt(err):
 		log.Warn("delivery in doubt", "lane", d.Claim.Lane, "id", d.ID, "err", err)
-		return channel.Delivered{}, h.ledger.Retry(ctx, d.Claim, pauseDoubt, false)
+		return channel.Delivered{}, h.ledger.Undelivered(ctx, d.Claim, max(pauseDoubt, min(pauseAway<<min(d.Tries, 16), longest)), false)
 	default:
 		log.Error("delivery refused for good", "lane", d.Claim.Lane, "id", d.ID, "kind", kind, "err", err)
 		more, err := h.ledger.Sent(ctx, d.Claim, d.ID, true)

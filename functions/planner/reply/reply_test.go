@@ -105,7 +105,7 @@ func (d *desk) advance(by time.Duration) {
 // say accepts a message and finishes it with an answer that waits to be delivered.
 func (d *desk) say(key string) {
 	d.t.Helper()
-	if err := d.ledger.Retry(d.t.Context(), d.finish(key), 0, true); err != nil { // planner-intent left before it delivered
+	if err := d.ledger.Undelivered(d.t.Context(), d.finish(key), 0, true); err != nil { // planner-intent left before it delivered: the first try
 		d.t.Fatal(err)
 	}
 }
@@ -146,7 +146,7 @@ func (d *desk) deliver() (channel.Delivered, bool) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	in := channel.Delivery{Claim: w.Claim, ID: w.Outbox.ID, Body: w.Outbox.Body, Doubt: w.Outbox.Doubt, Dead: w.Outbox.Dead}
+	in := channel.Delivery{Claim: w.Claim, ID: w.Outbox.ID, Body: w.Outbox.Body, Doubt: w.Outbox.Doubt, Dead: w.Outbox.Dead, Tries: w.Outbox.Tries}
 	var out channel.Delivered
 	if err := g.Call(d.t.Context(), "planner-reply", vault.Call{}, in, &out); err != nil {
 		d.t.Fatal(err)
@@ -161,8 +161,8 @@ func TestWhatBecomesOfADelivery(t *testing.T) {
 		repeated bool          // and then marked as a possible repeat
 	}{
 		"sent":               {nil, 0, false},
-		"adapter away":       {&net.OpError{Op: "dial", Err: errors.New("refused")}, 2 * time.Second, false},
-		"platform away":      {fault.New(fault.Unavailable, "away"), 2 * time.Second, false},
+		"adapter away":       {&net.OpError{Op: "dial", Err: errors.New("refused")}, 4 * time.Second, false},
+		"platform away":      {fault.New(fault.Unavailable, "away"), 4 * time.Second, false},
 		"platform is busy":   {fault.New(fault.Limited, "slowly").In(7 * time.Second), 7 * time.Second, false},
 		"nobody knows":       {fault.New(fault.Unknown, "cut off"), 5 * time.Second, true},
 		"no answer":          {errLost, 5 * time.Second, true},
@@ -294,7 +294,7 @@ func TestAnswersInOrder(t *testing.T) {
 	if _, ok := d.deliver(); ok {
 		t.Fatal("delivered while the first waits")
 	}
-	d.advance(2 * time.Second)
+	d.advance(4 * time.Second)
 	if out, ok := d.deliver(); !ok || !out.More || d.got[1].Markdown != "answer to one" {
 		t.Errorf("%+v %+v", out, d.got)
 	}

@@ -73,6 +73,8 @@ func (h *handler) routes() http.Handler {
 	mux.HandleFunc("GET /stop", signedIn(h.brakes))
 	mux.HandleFunc("POST /resume", signedIn(h.resume))
 	mux.HandleFunc("GET /budget", signedIn(h.budgets))
+	mux.HandleFunc("GET /dead", signedIn(h.letters))
+	mux.HandleFunc("POST /dead/{letter}/{verb}", signedIn(h.post))
 	mux.Handle("POST /fire", gateway.Signed(h.env, name, fn.JSON(h.fire)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fault.Write(w, fault.New(fault.NotFound, "no %s %s here", r.Method, r.URL.Path))

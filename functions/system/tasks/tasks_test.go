@@ -262,6 +262,69 @@ func TestNothingBeginsWhileStopped(t *testing.T) {
 	}
 }
 
+// TestDeadLetters lists a message that nobody could answer, sends it on its way again, and throws away the next.
+func TestDeadLetters(t *testing.T) {
+	d := open(t, nil)
+	lane := d.ledger.Session("web", "ann")
+	body := []byte(`{"inbound":{"id":"7","text":"what now?","address":{"platform":"web","chat":"1"}},"principal":{"user":"ann","role":"member"}}`)
+	dies := func(key string) {
+		if _, err := d.ledger.Accept(t.Context(), ledger.Message{Lane: lane, Key: key, Body: body}); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			w, err := d.ledger.Claim(t.Context(), lane, ledger.NewOwner())
+			if err != nil || w == nil {
+				t.Fatal(w, err)
+			}
+			if w.Outbox != nil {
+				if _, err := d.ledger.Sent(t.Context(), w.Claim, w.Outbox.ID, false); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if err := d.ledger.Retry(t.Context(), w.Claim, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	dies("a")
+	if code, body := d.as("ann/member", http.MethodGet, "/dead", ""); code != 403 {
+		t.Errorf("a member reads what others wrote: %d %s", code, body)
+	}
+	_, listed := d.as("op/operator", http.MethodGet, "/dead", "")
+	id := string(lane) + ".1"
+	for _, part := range []string{`"id":"` + id + `"`, `"kind":"message"`, `"user":"ann"`, `"text":"what now?"`, `"platform":"web"`} {
+		if !strings.Contains(listed, part) {
+			t.Errorf("no %s in %s", part, listed)
+		}
+	}
+	for _, c := range []struct {
+		who, path string
+		status    int
+	}{
+		{"ann/member", "/dead/" + id + "/redrive", 403},
+		{"op/operator", "/dead/" + id + "/burn", 404},
+		{"op/operator", "/dead/nobody/redrive", 404},
+		{"op/operator", "/dead/" + id + "/redrive", 200},
+		{"op/operator", "/dead/" + id + "/redrive", 404},
+	} {
+		if code, body := d.as(c.who, http.MethodPost, c.path, ""); code != c.status {
+			t.Errorf("%s %s: %d %s", c.who, c.path, code, body)
+		}
+	}
+	w, err := d.ledger.Claim(t.Context(), lane, ledger.NewOwner())
+	if err != nil || w == nil || w.Inbox == nil || string(w.Inbox.Body) != string(body) {
+		t.Fatalf("%+v %v", w, err)
+	}
+	if err := d.ledger.Retry(t.Context(), w.Claim, 0); err != nil {
+		t.Fatal(err)
+	}
+	dies("b")
+	if code, body := d.as("op/operator", http.MethodPost, "/dead/"+string(lane)+".2/discard", ""); code != 200 {
+		t.Errorf("%d %s", code, body)
+	}
+}
+
 func TestLongPollAnswersOnAChange(t *testing.T) {
 	d := open(t, nil)
 	d.apply("daily", "")

@@ -1,0 +1,108 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/hearthfaas/hearth/shared/fault"
+)
+
+// Letter is a dead letter: a message that could not be answered, or an answer that could not be delivered, put
+// aside with nothing lost. A partition keeps the newest ten thousand.
+type Letter struct {
+	ID     string
+	Lane   Lane
+	At     time.Time // when it was given up
+	Answer bool      // an outbox entry; else a message
+	Body   []byte    // of an apology that could not be delivered: the message
+
+	raw, rest string
+}
+
+// Letters returns dead letters, newest first, at most max.
+func (l *Ledger) Letters(ctx context.Context, max int) ([]Letter, error) {
+	cmds := make([]*redis.StringSliceCmd, partitions)
+	_, err := l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i := range partitions {
+			cmds[i] = p.LRange(ctx, tag(partitionName(i))+"dlq", 0, int64(max-1))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, kinded(err)
+	}
+	var letters []Letter
+	for _, cmd := range cmds {
+		for _, raw := range cmd.Val() {
+			letter, err := l.openLetter(raw)
+			if err != nil {
+				return nil, err
+			}
+			letters = append(letters, letter)
+		}
+	}
+	slices.SortStableFunc(letters, func(a, b Letter) int { return cmp.Compare(b.At.UnixMilli(), a.At.UnixMilli()) })
+	return letters[:min(len(letters), max)], nil
+}
+
+// openLetter reads WHEN|LANE|KIND|SEQ|BODY of a message and WHEN|LANE|KIND|ID|SORT|BODY of an answer.
+func (l *Ledger) openLetter(raw string) (Letter, error) {
+	part := strings.SplitN(raw, "|", 4)
+	if len(part) < 4 {
+		return Letter{}, fault.New(fault.Internal, "a dead letter is damaged")
+	}
+	ms, err := strconv.ParseInt(part[0], 10, 64)
+	if err != nil {
+		return Letter{}, fault.As(fault.Internal, err, "a dead letter is damaged")
+	}
+	id, body, _ := strings.Cut(part[3], "|")
+	d := Letter{Lane: Lane(part[1]), At: time.UnixMilli(ms), Answer: part[2] == "out", raw: raw, rest: part[3]}
+	d.ID, _ = strings.CutPrefix(id, "m")
+	d.ID = part[1] + "." + strings.ReplaceAll(d.ID, "/", "-")
+	field := "in"
+	if d.Answer {
+		sort, sealed, _ := strings.Cut(body, "|")
+		body, d.ID = sealed, d.ID+"a"
+		if sort == "A" {
+			field = "out"
+		}
+	}
+	d.Body, err = l.box(d.Lane).Open(field, []byte(body))
+	return d, err
+}
+
+// Redrive puts a dead letter back to where it came from: a message at the end of its session's inbox, an answer
+// at the end of its outbox. NotFound means that somebody was faster, Limited that the inbox is full.
+func (l *Ledger) Redrive(ctx context.Context, d Letter) error {
+	keys := []string{d.Lane.shared("dlq"), d.Lane.key("l"), d.Lane.key("in"), d.Lane.key("out"), d.Lane.shared("due")}
+	kind := "in"
+	if d.Answer {
+		kind = "out"
+	}
+	raw, err := l.run(ctx, l.scripts.redrive, true, keys, d.raw, string(d.Lane), kind, d.rest, maxInbox)
+	if err != nil {
+		return err
+	}
+	switch raw.(int64) {
+	case 0:
+		return fault.New(fault.NotFound, "no such dead letter: %s", d.ID)
+	case -1:
+		return fault.New(fault.Limited, "%d messages wait in its conversation already", maxInbox).In(5 * time.Second)
+	}
+	return nil
+}
+
+// Discard drops a dead letter for good.
+func (l *Ledger) Discard(ctx context.Context, d Letter) error {
+	n, err := l.rdb.LRem(ctx, d.Lane.shared("dlq"), 1, d.raw).Result()
+	if err == nil && n == 0 {
+		return fault.New(fault.NotFound, "no such dead letter: %s", d.ID)
+	}
+	return kinded(err)
+}

@@ -1,0 +1,127 @@
+package ledger_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/ledger"
+)
+
+// poisoned lets a message be given up, and returns the claim of its apology.
+func poisoned(t *testing.T, l *ledger.Ledger, lane ledger.Lane) *ledger.Work {
+	t.Helper()
+	for {
+		w := claim(t, l, lane)
+		if w.Outbox != nil {
+			return w
+		}
+		if err := l.Retry(t.Context(), w.Claim, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func letters(t *testing.T, l *ledger.Ledger, want int) []ledger.Letter {
+	t.Helper()
+	list, err := l.Letters(t.Context(), 100)
+	if err != nil || len(list) != want {
+		t.Fatalf("%d letters, want %d: %v", len(list), want, err)
+	}
+	return list
+}
+
+func TestDeadMessageIsRedriven(t *testing.T) {
+	each(t, func(t *testing.T, l *ledger.Ledger) {
+		ctx, lane := t.Context(), l.Session("x")
+		accept(t, l, lane, "poison")
+		w := poisoned(t, l, lane)
+		if _, err := l.Sent(ctx, w.Claim, w.Outbox.ID, false); err != nil {
+			t.Fatal(err)
+		}
+		d := letters(t, l, 1)[0]
+		if d.Answer || string(d.Body) != "body of poison" || d.Lane != lane || d.ID != string(lane)+".1" || d.At.IsZero() {
+			t.Fatalf("%+v", d)
+		}
+		if err := l.Redrive(ctx, d); err != nil {
+			t.Fatal(err)
+		}
+		letters(t, l, 0)
+		wantKind(t, l.Redrive(ctx, d), fault.NotFound)
+		if w = claim(t, l, lane); w.Inbox == nil || w.Inbox.Seq != 2 || w.Attempt != 1 || string(w.Inbox.Body) != "body of poison" {
+			t.Fatalf("%+v", w)
+		}
+		finish(t, l, w, ledger.Finish{Answer: []byte("at last")})
+		if _, err := l.Sent(ctx, w.Claim, ledger.AnswerID(2), false); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestDeadAnswerIsRedriven gives up an answer at once, and an apology whose platform never comes back.
+func TestDeadAnswerIsRedriven(t *testing.T) {
+	each(t, func(t *testing.T, l *ledger.Ledger) {
+		ctx, lane := t.Context(), l.Session("x")
+		accept(t, l, lane, "a")
+		w := claim(t, l, lane)
+		finish(t, l, w, ledger.Finish{Answer: []byte("answer")})
+		if _, err := l.Sent(ctx, w.Claim, ledger.AnswerID(1), true); err != nil {
+			t.Fatal(err)
+		}
+		accept(t, l, lane, "poison")
+		w = poisoned(t, l, lane)
+		tries := 0
+		for ; w != nil && w.Outbox.ID == "m2"; w = tryClaim(t, l, lane) {
+			if w.Outbox.Tries != tries {
+				t.Fatalf("%d tries, want %d", w.Outbox.Tries, tries)
+			}
+			tries++
+			if err := l.Undelivered(ctx, w.Claim, 0, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if tries != 101 || w != nil {
+			t.Fatalf("given up after %d tries: %+v", tries, w)
+		}
+		list := letters(t, l, 3) // the apology, the message that it is for, and the answer
+		kinds := map[string]string{}
+		for _, d := range list {
+			kinds[fmt.Sprint(d.ID[len(lane):], d.Answer)] = string(d.Body)
+		}
+		want := map[string]string{".1atrue": "answer", ".2false": "body of poison", ".2atrue": "body of poison"}
+		if fmt.Sprint(kinds) != fmt.Sprint(want) {
+			t.Fatalf("%v", kinds)
+		}
+		for _, d := range list {
+			if d.ID == string(lane)+".1a" {
+				if err := l.Redrive(ctx, d); err != nil {
+					t.Fatal(err)
+				}
+			} else if err := l.Discard(ctx, d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantKind(t, l.Discard(ctx, list[0]), fault.NotFound)
+		letters(t, l, 0)
+		if w := claim(t, l, lane); w.Outbox == nil || string(w.Outbox.Body) != "answer" || w.Outbox.Tries != 0 || w.Outbox.Dead {
+			t.Fatalf("%+v", w)
+		}
+	})
+}
+
+// TestRedriveIntoAFullInbox keeps the letter.
+func TestRedriveIntoAFullInbox(t *testing.T) {
+	each(t, func(t *testing.T, l *ledger.Ledger) {
+		lane := l.Session("x")
+		accept(t, l, lane, "poison")
+		w := poisoned(t, l, lane)
+		if _, err := l.Sent(t.Context(), w.Claim, w.Outbox.ID, false); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 64 {
+			accept(t, l, lane, fmt.Sprint(i))
+		}
+		wantKind(t, l.Redrive(t.Context(), letters(t, l, 1)[0]), fault.Limited)
+		letters(t, l, 1)
+	})
+}
