@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"net"
 	"regexp"
 	"strings"
 	"sync"
@@ -90,33 +91,69 @@ func (l *Ledger) Changes(lane Lane) (changed <-chan struct{}, forget func()) {
 	return l.hub.join(string(lane))
 }
 
-// hub shares one subscription among all readers of the process.
+const (
+	// quietTime is how long a subscription may say nothing before it is asked for a sign of life, and then how
+	// long it has for that: a connection that is half open says nothing for ever.
+	quietTime = 2 * time.Second
+	// resubscribePause is the pause before a lost subscription is made anew.
+	resubscribePause = 100 * time.Millisecond
+)
+
+// hub shares one subscription among all readers of the process. In a cluster any server will do: each passes
+// on what is published to all others.
 type hub struct {
+	rdb     redis.UniversalClient
 	mu      sync.Mutex
 	readers map[string]map[chan struct{}]struct{}
 	said    int64 // how often somebody said stop
-	sub     *redis.PubSub
+	end     context.CancelFunc
 	done    chan struct{}
 }
 
 func newHub(rdb redis.UniversalClient) *hub {
-	h := &hub{readers: map[string]map[chan struct{}]struct{}{}, done: make(chan struct{})}
-	h.sub = rdb.Subscribe(context.Background(), "h:changed")
-	go h.serve()
+	h := &hub{rdb: rdb, readers: map[string]map[chan struct{}]struct{}{}, done: make(chan struct{})}
+	ctx, end := context.WithCancel(context.Background())
+	h.end = end
+	go h.serve(ctx)
 	return h
 }
 
-// serve ends when close ends the subscription. After a lost connection every reader looks again, because a
-// change may have been missed.
-func (h *hub) serve() {
+// serve subscribes again and again until close: a subscription ends with its connection.
+func (h *hub) serve(ctx context.Context) {
 	defer close(h.done)
-	for m := range h.sub.ChannelWithSubscriptions(redis.WithChannelSize(4096)) {
+	for ctx.Err() == nil {
+		h.follow(ctx)
+		timer := time.NewTimer(resubscribePause)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// follow listens until the connection is lost or says nothing. When a subscription begins, every reader looks
+// again, because a change may have been missed before.
+func (h *hub) follow(ctx context.Context) {
+	sub := h.rdb.Subscribe(ctx, "h:changed")
+	defer sub.Close()
+	defer context.AfterFunc(ctx, func() { sub.Close() })()
+	for asked := false; ; {
+		m, err := sub.ReceiveTimeout(ctx, quietTime)
+		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() && !asked {
+			asked = true
+			err = sub.Ping(ctx)
+		}
+		if err != nil {
+			return
+		}
 		switch m := m.(type) {
 		case *redis.Message:
 			h.wake(m.Payload)
 		case *redis.Subscription:
 			h.wakeAll()
 		}
+		asked = asked && m == nil
 	}
 }
 
@@ -176,6 +213,6 @@ func (h *hub) join(lane string) (<-chan struct{}, func()) {
 }
 
 func (h *hub) close() {
-	_ = h.sub.Close() // only ends the subscription
+	h.end()
 	<-h.done
 }

@@ -15,12 +15,6 @@ import (
 	"github.com/hearthfaas/hearth/shared/vault"
 )
 
-// each runs a test on every kind of store.
-func each(t *testing.T, test func(t *testing.T, l *ledger.Ledger)) {
-	t.Run("in process", func(t *testing.T) { test(t, ledgertest.Open(t)) })
-	t.Run("redis-server", func(t *testing.T) { test(t, ledgertest.Real(t)) })
-}
-
 func accept(t *testing.T, l *ledger.Ledger, lane ledger.Lane, key string) ledger.Accepted {
 	t.Helper()
 	got, err := l.Accept(t.Context(), ledger.Message{Lane: lane, Key: key, Body: []byte("body of " + key), Event: []byte("event of " + key)})

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -17,30 +18,31 @@ const perPartition = 64
 // pumpLife is how long a pump counts as alive after its last round.
 const pumpLife = 2 * time.Second
 
+// clockTime bounds how long the pump waits for a server's time.
+const clockTime = time.Second
+
 // Due returns the lanes that are due in the partitions of this pump, oldest first within a partition, and
 // the tasks whose slot has come. Pumps share the partitions by rendezvous hashing over the pumps that were
-// seen lately; that only spreads the load: correctness is in the claims.
+// seen lately; that only spreads the load: correctness is in the claims. With an error, what is returned is
+// due all the same: some servers of the cluster are away, the others' work goes on.
 func (l *Ledger) Due(ctx context.Context, pump string) ([]Lane, map[string]time.Time, error) {
-	now, peers, err := l.peers(ctx, pump)
-	if err != nil {
-		return nil, nil, err
-	}
-	until := strconv.FormatInt(now.UnixMilli(), 10)
-	upTo := &redis.ZRangeBy{Min: "-inf", Max: until, Count: perPartition}
+	clocks, away := l.clocks(ctx)
+	peers := l.peers(ctx, pump, clocks)
 	var cmds []*redis.StringSliceCmd
 	var cron *redis.ZSliceCmd
-	_, err = l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, err := l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i := range partitions {
-			if owner(peers, i) == pump {
-				cmds = append(cmds, p.ZRangeByScore(ctx, tag(partitionName(i))+"due", upTo))
+			key := tag(partitionName(i)) + "due"
+			if now, ok := l.clock(ctx, clocks, key); ok && owner(peers, i) == pump {
+				cmds = append(cmds, p.ZRangeByScore(ctx, key, upTo(now)))
 			}
 		}
-		cron = p.ZRangeByScoreWithScores(ctx, l.TasksLane().shared("cron"), upTo)
+		key := l.TasksLane().shared("cron")
+		if now, ok := l.clock(ctx, clocks, key); ok {
+			cron = p.ZRangeByScoreWithScores(ctx, key, upTo(now))
+		}
 		return nil
 	})
-	if err != nil {
-		return nil, nil, kinded(err)
-	}
 	var lanes []Lane
 	for _, cmd := range cmds {
 		for _, lane := range cmd.Val() {
@@ -48,29 +50,65 @@ func (l *Ledger) Due(ctx context.Context, pump string) ([]Lane, map[string]time.
 		}
 	}
 	slots := map[string]time.Time{}
-	for _, z := range cron.Val() {
-		slots[z.Member.(string)] = time.UnixMilli(int64(z.Score))
+	if cron != nil {
+		for _, z := range cron.Val() {
+			slots[z.Member.(string)] = time.UnixMilli(int64(z.Score))
+		}
 	}
-	return lanes, slots, nil
+	return lanes, slots, kinded(cmp.Or(away, err))
 }
 
-// peers reports this pump as alive and returns all that are, with the server's time.
-func (l *Ledger) peers(ctx context.Context, pump string) (time.Time, []string, error) {
-	now, err := l.rdb.Time(ctx).Result()
+func upTo(now time.Time) *redis.ZRangeBy {
+	return &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.UnixMilli(), 10), Count: perPartition}
+}
+
+// clocks asks every server that takes writes for its time: what is due in a partition is so by the clock of
+// the server that holds it. Those that do not answer are missing.
+func (l *Ledger) clocks(ctx context.Context) (map[*redis.Client]time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, clockTime)
+	defer cancel()
+	var mu sync.Mutex
+	clocks := map[*redis.Client]time.Time{}
+	err := l.masters(ctx, func(ctx context.Context, node *redis.Client) error {
+		now, err := node.Time(ctx).Result()
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil {
+			clocks[node] = now
+		}
+		return err
+	})
+	return clocks, err
+}
+
+// clock returns the time where a key is.
+func (l *Ledger) clock(ctx context.Context, clocks map[*redis.Client]time.Time, key string) (time.Time, bool) {
+	node, err := l.node(ctx, key)
 	if err != nil {
-		return now, nil, kinded(err)
+		return time.Time{}, false
+	}
+	now, ok := clocks[node]
+	return now, ok
+}
+
+// peers reports this pump as alive and returns all that are. Where that cannot be asked, the pump looks after
+// all partitions itself.
+func (l *Ledger) peers(ctx context.Context, pump string, clocks map[*redis.Client]time.Time) []string {
+	now, ok := l.clock(ctx, clocks, "h:pumps")
+	if !ok {
+		return []string{pump}
 	}
 	var alive *redis.StringSliceCmd
-	_, err = l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, err := l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.ZAdd(ctx, "h:pumps", redis.Z{Score: float64(now.UnixMilli()), Member: pump})
 		p.ZRemRangeByScore(ctx, "h:pumps", "-inf", strconv.FormatInt(now.Add(-pumpLife).UnixMilli(), 10))
 		alive = p.ZRange(ctx, "h:pumps", 0, -1)
 		return nil
 	})
-	if err != nil {
-		return now, nil, kinded(err)
+	if err != nil || len(alive.Val()) == 0 {
+		return []string{pump}
 	}
-	return now, alive.Val(), nil
+	return alive.Val()
 }
 
 // owner returns the pump with the highest hash for a partition.

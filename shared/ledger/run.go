@@ -229,10 +229,13 @@ func next(t time.Time) int64 {
 // Schedule sets the next slot of a task; the zero time takes it off the schedule.
 func (l *Ledger) Schedule(ctx context.Context, task string, at time.Time) error {
 	key := l.TasksLane().shared("cron")
-	if at.IsZero() {
-		return kinded(l.rdb.ZRem(ctx, key, task).Err())
-	}
-	return kinded(l.rdb.ZAdd(ctx, key, redis.Z{Score: float64(at.UnixMilli()), Member: task}).Err())
+	return kinded(l.durably(ctx, key, func(p redis.Pipeliner) {
+		if at.IsZero() {
+			p.ZRem(ctx, key, task)
+		} else {
+			p.ZAdd(ctx, key, redis.Z{Score: float64(at.UnixMilli()), Member: task})
+		}
+	}))
 }
 
 // Scheduled returns the next slot of each task.

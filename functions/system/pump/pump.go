@@ -84,12 +84,9 @@ func (p *Pump) Run(ctx context.Context) {
 	}
 }
 
-// Round rings once for everything that is due.
+// Round rings once for everything that is due. Where a part of the store is away, it rings for the rest.
 func (p *Pump) Round(ctx context.Context) error {
-	lanes, slots, err := p.ledger.Due(ctx, p.id)
-	if err != nil {
-		return err
-	}
+	lanes, slots, away := p.ledger.Due(ctx, p.id)
 	for _, lane := range lanes {
 		if err := p.gateway.Ring(ctx, worker(lane), string(lane)); err != nil {
 			return err
@@ -100,7 +97,7 @@ func (p *Pump) Round(ctx context.Context) error {
 			p.env.Log.Error("a schedule cannot fire", "task", task, "kind", fault.KindOf(err), "err", err)
 		}
 	}
-	return nil
+	return away
 }
 
 func (p *Pump) fire(ctx context.Context, task string, at time.Time) error {

@@ -3,17 +3,13 @@
 package ledgertest
 
 import (
-	"bufio"
-	"net"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
 
 	"github.com/hearthfaas/hearth/shared/fn/fntest"
 	"github.com/hearthfaas/hearth/shared/ledger"
+	"github.com/hearthfaas/hearth/shared/redisd/redisdtest"
 	"github.com/hearthfaas/hearth/shared/vault"
 )
 
@@ -58,55 +54,11 @@ func Dial(t testing.TB, url string) *ledger.Ledger {
 // skips the test where there is none on the PATH.
 func Server(t testing.TB, args ...string) string {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Skip("SKIP: no redis-server on the PATH (make dev-setup installs it)")
-	}
-	address := freeAddress(t)
-	host, port, _ := net.SplitHostPort(address)
-	all := append([]string{
-		"--bind", host, "--port", port, "--dir", t.TempDir(), "--save", "", "--appendonly", "yes",
-		"--appendfsync", "everysec", "--maxmemory-policy", "noeviction", "--unixsocket", filepath.Join(t.TempDir(), "s"),
-	}, args...)
-	cmd := exec.Command(path, all...)
-	cmd.Env = []string{"LC_ALL=C"}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if strings.Contains(lines.Text(), "Ready to accept connections") {
-			go func() { // keeps the pipe empty until the server is gone
-				for lines.Scan() {
-				}
-			}()
-			return address
-		}
-	}
-	t.Fatal("redis-server ended before it was ready")
-	return ""
+	return redisdtest.Server(t, args...).Addr
 }
 
 // Real returns a ledger on a real redis-server, or skips the test.
 func Real(t testing.TB) *ledger.Ledger {
 	t.Helper()
 	return Dial(t, "redis://"+Server(t)+"/0")
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
