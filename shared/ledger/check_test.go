@@ -36,54 +36,6 @@ func TestStoreThatLosesDataIsRefused(t *testing.T) {
 	}
 }
 
-func TestFullMemoryClosesIntakeAndDrains(t *testing.T) {
-	address := ledgertest.Server(t)
-	l := ledgertest.Dial(t, "redis://"+address+"/0")
-	lane := l.Session("x")
-	accept(t, l, lane, "a")
-	command(t, address, "CONFIG SET maxmemory 1")
-	_, err := l.Accept(t.Context(), ledger.Message{Lane: lane, Key: "b", Body: []byte("b")})
-	wantKind(t, err, fault.Unavailable)
-	w := claim(t, l, lane)
-	finish(t, l, w, ledger.Finish{Answer: []byte("answer")})
-	if _, err := l.Sent(t.Context(), w.Claim, "m1", false); err != nil {
-		t.Fatal(err)
-	}
-	command(t, address, "CONFIG SET maxmemory 0")
-	accept(t, l, lane, "b")
-}
-
-func TestForgottenScriptsAreSentAgain(t *testing.T) {
-	address := ledgertest.Server(t)
-	l := ledgertest.Dial(t, "redis://"+address+"/0")
-	accept(t, l, l.Session("x"), "a")
-	command(t, address, "SCRIPT FLUSH")
-	accept(t, l, l.Session("x"), "b")
-}
-
-// TestAckWaitsForTheReplica stops the replica and sees that nothing is acknowledged any more.
-func TestAckWaitsForTheReplica(t *testing.T) {
-	primary := ledgertest.Server(t, "--repl-diskless-sync-delay", "0")
-	host, port, _ := strings.Cut(primary, ":")
-	replica := ledgertest.Server(t, "--replicaof", host+" "+port)
-	command(t, primary, "WAIT 1 10000")
-	l := ledgertest.Dial(t, "redis://"+primary+"/0")
-	message := ledger.Message{Lane: l.Session("x"), Key: "a", Body: []byte("a")}
-	_, err := l.Accept(t.Context(), message)
-	for range 50 { // each waits 100 ms for a replica that is still being filled
-		if err == nil {
-			break
-		}
-		_, err = l.Accept(t.Context(), message)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	command(t, replica, "REPLICAOF NO ONE")
-	_, err = l.Accept(t.Context(), ledger.Message{Lane: l.Session("x"), Key: "b", Body: []byte("b")})
-	wantKind(t, err, fault.Unavailable)
-}
-
 // command sends an inline command, as a person with a terminal would, and returns the first line.
 func command(t *testing.T, address, line string) string {
 	t.Helper()

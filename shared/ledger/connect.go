@@ -18,7 +18,7 @@ const Forms = "redis://[:PASSWORD@]HOST:PORT/0, redis+sentinel://[:PASSWORD@]HOS
 	"or redis+cluster://[:PASSWORD@]HOST:PORT,…; rediss is redis over TLS"
 
 // poolSize bounds the connections to one server.
-const poolSize = 64
+const poolSize = 64 // one kind of connection for all commands; who dials once more is the one that repeats the command
 
 // target is REDIS_URL taken apart. One of the first three is set.
 type target struct {
@@ -91,7 +91,7 @@ func parseSingle(u *url.URL) (*redis.Options, error) {
 		return nil, err
 	}
 	o.Protocol, o.DisableIdentity, o.ContextTimeoutEnabled = 2, true, true
-	o.PoolSize, o.PipelinePoolSize = poolSize, -1
+	o.PoolSize, o.PipelinePoolSize, o.DialerRetries = poolSize, -1, 1
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return o, nil
 }
@@ -117,7 +117,7 @@ func parseSentinel(u *url.URL) (*redis.FailoverOptions, error) {
 	o.SentinelUsername, o.SentinelPassword = user, password
 	o.TLSConfig = anyHost(o.TLSConfig)
 	o.Protocol, o.DisableIdentity, o.ContextTimeoutEnabled = 2, true, true
-	o.PoolSize, o.PipelinePoolSize = poolSize, -1
+	o.PoolSize, o.PipelinePoolSize, o.DialerRetries = poolSize, -1, 1
 	return o, nil
 }
 
@@ -131,7 +131,7 @@ func parseCluster(u *url.URL) (*redis.ClusterOptions, error) {
 	}
 	o.TLSConfig = anyHost(o.TLSConfig)
 	o.Protocol, o.DisableIdentity, o.ContextTimeoutEnabled = 2, true, true
-	o.PoolSize, o.PipelinePoolSize = poolSize, -1
+	o.PoolSize, o.PipelinePoolSize, o.DialerRetries = poolSize, -1, 1
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return o, nil
 }

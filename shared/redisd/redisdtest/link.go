@@ -16,9 +16,22 @@ type Link struct {
 	work   sync.WaitGroup
 
 	mu    sync.Mutex
-	open  chan struct{} // closed while bytes pass
+	gate  *gate // of connections to come
+	gates []*gate
 	conns []net.Conn
 	ended bool
+}
+
+// gate lets the bytes of some connections pass.
+type gate struct{ open chan struct{} } // closed while they pass
+
+func (g *gate) isOpen() bool {
+	select {
+	case <-g.open:
+		return true
+	default:
+		return false
+	}
 }
 
 // NewLink returns a link to an address that passes everything on. It ends with the test.
@@ -28,32 +41,44 @@ func NewLink(t testing.TB, to string) *Link {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &Link{Addr: listen.Addr().String(), to: to, listen: listen, open: make(chan struct{})}
-	close(l.open)
+	l := &Link{Addr: listen.Addr().String(), to: to, listen: listen}
+	l.newGate()
 	l.work.Go(l.serve)
 	t.Cleanup(l.end)
 	return l
+}
+
+func (l *Link) newGate() {
+	l.gate = &gate{make(chan struct{})}
+	close(l.gate.open)
+	l.gates = append(l.gates, l.gate)
 }
 
 // Hold keeps all bytes from now on, of connections to come too.
 func (l *Link) Hold() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	select {
-	case <-l.open:
-		l.open = make(chan struct{})
-	default:
+	if l.gate.isOpen() {
+		l.gate.open = make(chan struct{})
 	}
+}
+
+// Strand keeps all bytes of the connections that there are. Those to come pass.
+func (l *Link) Strand() {
+	l.Hold()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.newGate()
 }
 
 // Release passes on what was kept, and all that comes.
 func (l *Link) Release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	select {
-	case <-l.open:
-	default:
-		close(l.open)
+	for _, g := range l.gates {
+		if !g.isOpen() {
+			close(g.open)
+		}
 	}
 }
 
@@ -97,17 +122,17 @@ func (l *Link) join(near net.Conn) {
 	defer far.Close()
 	l.mu.Lock()
 	l.conns = append(l.conns, near, far)
-	ended := l.ended
+	ended, g := l.ended, l.gate
 	l.mu.Unlock()
 	if ended {
 		return
 	}
-	l.work.Go(func() { l.pass(far, near) })
-	l.pass(near, far)
+	l.work.Go(func() { l.pass(g, far, near) })
+	l.pass(g, near, far)
 }
 
 // pass copies until one side ends, and ends the other then.
-func (l *Link) pass(from, to net.Conn) {
+func (l *Link) pass(g *gate, from, to net.Conn) {
 	defer from.Close()
 	defer to.Close()
 	buf := make([]byte, 32<<10)
@@ -117,7 +142,7 @@ func (l *Link) pass(from, to net.Conn) {
 			return
 		}
 		l.mu.Lock()
-		open := l.open
+		open := g.open
 		l.mu.Unlock()
 		<-open
 		if _, err := to.Write(buf[:n]); err != nil {

@@ -75,7 +75,7 @@ func startSentinel(dir, address, master string) (*Node, error) {
 	}
 	file := filepath.Join(dir, "sentinel.conf") // Sentinel writes to it
 	conf := fmt.Sprintf("bind 127.0.0.1\nport %[1]s\nsentinel monitor %[2]s 127.0.0.1 %[3]s 2\n"+
-		"sentinel down-after-milliseconds %[2]s 500\nsentinel failover-timeout %[2]s 3000\nsentinel parallel-syncs %[2]s 2\n",
+		"sentinel down-after-milliseconds %[2]s 500\nsentinel failover-timeout %[2]s 1500\nsentinel parallel-syncs %[2]s 2\n",
 		portOf(address), MasterName, portOf(master))
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		return nil, err
