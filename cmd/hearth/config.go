@@ -22,6 +22,7 @@ import (
 	"github.com/hearthfaas/hearth/shared/budget"
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/fn"
+	"github.com/hearthfaas/hearth/shared/ledger"
 )
 
 // settingsFile is the file of settings in the data folder.
@@ -48,7 +49,7 @@ var checks = map[string]func(value string) string{
 	"HEARTH_INLINE":     oneOf("trusted", "none"),
 	"HEARTH_RECALL":     duration,
 	"HEARTH_BUDGET":     budgets,
-	"REDIS_URL":         schemes("redis", "rediss", "unix"),
+	"REDIS_URL":         storeURL,
 	"OPENAI_BASE_URL":   schemes("http", "https"),
 	"SMTP_URL":          schemes("smtp", "smtps"),
 	"CONTEXT_TOKENS":    positive,
@@ -236,6 +237,13 @@ func oneOf(values ...string) func(string) string {
 		}
 		return strings.Join(values, " or ")
 	}
+}
+
+func storeURL(value string) string {
+	if ledger.CheckURL(value) != nil {
+		return ledger.Forms
+	}
+	return ""
 }
 
 func schemes(list ...string) func(string) string {

@@ -89,6 +89,7 @@ func TestSettingsThatDoNotParse(t *testing.T) {
 		{is{"HEARTH_TIMEZONE": "Mars/Base"}, "", "HEARTH_TIMEZONE"},
 		{is{"HEARTH_PUBLIC_URL": "hearth.example"}, "", "HEARTH_PUBLIC_URL"},
 		{is{"REDIS_URL": "localhost:6379"}, "", "REDIS_URL"},
+		{is{"REDIS_URL": "redis+sentinel://:s3cret@a,b"}, "", "REDIS_URL"},
 		{is{"SMTP_URL": "http://:s3cret@x"}, "", "SMTP_URL"},
 		{is{"CONTEXT_TOKENS": "many"}, "", "CONTEXT_TOKENS"},
 		{is{"HEARTH_IMAGES": "acme/tool"}, "", "HEARTH_IMAGES"},

@@ -84,7 +84,7 @@ type doctor struct {
 func (d *doctor) examine(ctx context.Context) []finding {
 	defer d.env.Close()
 	list := d.gateway(ctx)
-	list = append(list, d.store(ctx), d.model(ctx))
+	list = append(append(list, d.store(ctx)...), d.model(ctx))
 	list = append(list, d.secrets()...)
 	list = append(list, d.mail(), d.zone(), d.disk(), d.program("redis-server", "keeps the store when nothing else does", "redis-server"),
 		d.program("llama-server", "serves a GGUF file in MODEL_PATH", "llama-server"),

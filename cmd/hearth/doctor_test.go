@@ -166,6 +166,16 @@ func TestDoctorFinds(t *testing.T) {
 	}
 }
 
+func TestDoctorNamesWeakStores(t *testing.T) {
+	f := healthy(t)
+	_, set := home(t)
+	set["REDIS_URL"] = "redis://" + ledgertest.Server(t)
+	code, found := f.examined(set)
+	if got := found["store"]; code != 0 || got.State != poor || !strings.Contains(got.Detail, "last second") || !strings.Contains(got.Mend, "appendfsync always") {
+		t.Errorf("exit %d: %+v", code, got)
+	}
+}
+
 func TestDoctorBeforeTheFirstStart(t *testing.T) {
 	f := newFake(t)
 	f.Close()

@@ -96,25 +96,29 @@ func (d *doctor) password(ctx context.Context, c *client) finding {
 }
 
 // store looks at REDIS_URL as a function does when it starts, or at what hearth up will use without it.
-func (d *doctor) store(ctx context.Context) finding {
+func (d *doctor) store(ctx context.Context) []finding {
 	address := d.env.Setting("REDIS_URL", "")
 	if address == "" {
 		if _, err := exec.LookPath("redis-server"); err == nil {
-			return finding{"store", fine, "hearth up starts a redis-server of its own", ""}
+			return []finding{{"store", fine, "hearth up starts a redis-server of its own", ""}}
 		}
-		return finding{"store", poor, "hearth up keeps everything in memory: it is gone when it stops", install("redis-server")}
+		return []finding{{"store", poor, "hearth up keeps everything in memory: it is gone when it stops", install("redis-server")}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	l, err := ledger.Dial(ctx, address, vault.New([vault.KeySize]byte{})) // nothing is written
 	if err != nil {
-		return of("store", err, "check REDIS_URL: redis-cli -u \"$REDIS_URL\" PING")
+		return []finding{of("store", err, "check REDIS_URL: redis-cli -u \"$REDIS_URL\" PING")}
 	}
 	defer l.Close()
 	if l.Volatile() {
-		return finding{"store", poor, "the store at REDIS_URL keeps everything in memory", "take " + ledger.VolatileFlag + " off REDIS_URL"}
+		return []finding{{"store", poor, "the store at REDIS_URL keeps everything in memory", "take " + ledger.VolatileFlag + " off REDIS_URL"}}
 	}
-	return finding{"store", fine, "the store at REDIS_URL answers and keeps what it is given", ""}
+	list := []finding{{"store", fine, "the store at REDIS_URL answers and keeps what it is given", ""}}
+	for _, weak := range l.Weak() {
+		list = append(list, finding{"store", poor, weak.What, weak.Mend})
+	}
+	return list
 }
 
 // model looks at the model that the settings name, or at what hearth up will find without one.

@@ -151,27 +151,32 @@ func (s server) followers(ctx context.Context) (int, error) {
 	return n, nil
 }
 
+// Weakness is something that a store's configuration does not promise, and what mends it.
+type Weakness struct{ What, Mend string }
+
 // weaknesses says what a server that loses nothing by itself does not promise.
-func (s server) weaknesses(ctx context.Context, t target) ([]string, error) {
-	var list []string
-	add := func(format string, args ...any) { list = append(list, s.name+" "+fmt.Sprintf(format, args...)) }
-	switch failover := t.single == nil; {
-	case failover && s.replicas == 0 && t.sentinel != nil:
-		add("has no replica: nothing is accepted until one follows it; start one")
-	case failover && s.replicas == 0:
-		add("has no replica: what is accepted there waits while it is down, and is lost with its disk; redis-cli --cluster add-node NEW ANY --cluster-slave")
-	case s.replicas > 0 && s.setting(ctx, "min-replicas-to-write") == "0":
-		add("goes on handing out work when it is cut off from its replicas, which another master hands out too; redis-cli CONFIG SET min-replicas-to-write 1")
+func (s server) weaknesses(ctx context.Context, t target) ([]Weakness, error) {
+	var list []Weakness
+	add := func(mend, format string, args ...any) {
+		list = append(list, Weakness{s.name + " " + fmt.Sprintf(format, args...), mend})
 	}
-	if s.replicas == 0 && s.setting(ctx, "appendfsync") != "always" {
-		add("loses the last second of what it accepted with a power failure; redis-cli CONFIG SET appendfsync always, or give it a replica")
+	switch {
+	case s.replicas == 0 && t.sentinel != nil:
+		add("start a replica of it", "has no replica: nothing is accepted until one follows it")
+	case s.replicas == 0 && t.cluster != nil:
+		add("redis-cli --cluster add-node NEW:PORT "+s.name+" --cluster-slave", "has no replica: while it is down, its share of the conversations is")
+	case s.replicas > 0 && s.setting(ctx, "min-replicas-to-write") == "0":
+		add("redis-cli CONFIG SET min-replicas-to-write 1", "cut off from its replicas, would go on handing out work that their new master hands out too")
+	}
+	if policy := s.setting(ctx, "appendfsync"); s.replicas == 0 && policy != "always" && policy != "" {
+		add("redis-cli CONFIG SET appendfsync always, or give it a replica", "loses the last second of what it accepted in a power failure")
 	}
 	there, err := s.Time(ctx).Result()
 	if err != nil {
 		return nil, kinded(err)
 	}
 	if off := time.Since(there).Abs(); off > maxSkew {
-		add("has a clock that is off by %v, and after a failover leases would be too; sudo timedatectl set-ntp true", off.Round(time.Second))
+		add("sudo timedatectl set-ntp true", "has a clock that is off by %v: after a failover, leases would be too", off.Round(time.Second))
 	}
 	return list, nil
 }

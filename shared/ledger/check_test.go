@@ -12,6 +12,7 @@ import (
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/ledger"
 	"github.com/hearthfaas/hearth/shared/ledger/ledgertest"
+	"github.com/hearthfaas/hearth/shared/redisd/redisdtest"
 )
 
 func TestStoreThatLosesDataIsRefused(t *testing.T) {
@@ -28,28 +29,85 @@ func TestStoreThatLosesDataIsRefused(t *testing.T) {
 			wantKind(t, err, fault.Invalid)
 		})
 	}
-	for name, address := range map[string]string{"no URL": "::", "another scheme": "http://x", "nobody": "redis://127.0.0.1:1/0"} {
+	for name, address := range map[string]string{"nobody": "redis://127.0.0.1:1/0", "no Sentinel": "redis+sentinel://127.0.0.1:1?master=x"} {
 		if l, err := ledger.Dial(t.Context(), address, ledgertest.Vault(t)); err == nil {
 			l.Close()
 			t.Errorf("%s was taken", name)
+		} else {
+			wantKind(t, err, fault.Unavailable)
 		}
 	}
 }
 
-// command sends an inline command, as a person with a terminal would, and returns the first line.
-func command(t *testing.T, address, line string) string {
+// TestEachMasterIsLookedAt: one master of a cluster that would lose data is enough to be refused, by its name.
+func TestEachMasterIsLookedAt(t *testing.T) {
+	url := cluster(t)
+	n := lasting.cluster.Nodes[2]
+	must(t, n.ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru").Err())
+	defer func() { must(t, n.ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err()) }()
+	refusedURL(t, url, n.Addr, "maxmemory_policy")
+}
+
+func TestURLFitsTheStore(t *testing.T) {
+	f, c := sentinel(t), cluster(t)
+	refusedURL(t, "redis://"+lasting.cluster.Nodes[0].Addr, "cluster", "redis+cluster://")
+	refusedURL(t, "redis://"+lasting.failover.Sentinels[0].Addr, "sentinel", "redis+sentinel://")
+	refusedURL(t, strings.Replace(f, "+sentinel", "+cluster", 1), "REDIS_URL")
+	refusedURL(t, "redis+cluster://"+lasting.failover.Nodes[0].Addr, "no Redis Cluster", "+cluster")
+	refusedURL(t, strings.Replace(f, "master=", "master=other", 1), "Sentinels", "otherhearth")
+	refusedURL(t, strings.Replace(c, "+cluster", "+sentinel", 1)+"?master=hearth", "Sentinels")
+}
+
+// refusedURL wants a store to be refused with these words.
+func refusedURL(t *testing.T, url string, words ...string) {
 	t.Helper()
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
+	l, err := ledger.Dial(t.Context(), url, ledgertest.Vault(t))
+	if err == nil {
+		l.Close()
+		t.Errorf("%s was taken", url)
+		return
 	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "%s\r\n", line)
-	answer, err := bufio.NewReader(conn).ReadString('\n')
-	if err != nil || strings.HasPrefix(answer, "-") {
-		t.Fatalf("%s: %s %v", line, answer, err)
+	for _, word := range words {
+		if !strings.Contains(fault.Text(err), word) {
+			t.Errorf("%s: %q, want %q in it", url, fault.Text(err), word)
+		}
 	}
-	return answer
+}
+
+func TestWeakStoresAreNamed(t *testing.T) {
+	for name, c := range map[string]struct{ url, want string }{
+		"everysec alone":  {"redis://" + redisdtest.Server(t).Addr, "appendfsync always"},
+		"always alone":    {"redis://" + redisdtest.Server(t, "--appendfsync", "always").Addr, ""},
+		"cut-off master":  {sentinel(t), "min-replicas-to-write 1"},
+		"cut-off masters": {cluster(t), "min-replicas-to-write 1"},
+	} {
+		l := ledgertest.Dial(t, c.url)
+		if got := fmt.Sprint(l.Weak()); !strings.Contains(got, c.want) || (c.want == "" && got != "[]") {
+			t.Errorf("%s: %q, want %q in it", name, got, c.want)
+		}
+	}
+}
+
+func TestURLForms(t *testing.T) {
+	for _, good := range []string{
+		"redis://127.0.0.1:6379/0", "rediss://:pw@store.example.com", "unix:///run/redis.sock",
+		"redis+sentinel://:p%40w@a:26379,b,c:26379/1?master=hearth&sentinel_password=x", "rediss+sentinel://a,b?master=hearth",
+		"redis+cluster://user:pw@a:7000,[::1]:7001,c", "rediss+cluster://a",
+	} {
+		if err := ledger.CheckURL(good); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+	for _, bad := range []string{
+		"", "localhost", "::", "http://x", "redis://a:1,b:2", "redis://:s3cret@a:port/0", "redis+sentinel://:s3cret@a,b",
+		"redis+cluster://:s3cret@a/1", "redis+ring://:s3cret@a", "redis://:s3cret%zz@a", "redis+cluster://a?no=such",
+	} {
+		err := ledger.CheckURL(bad)
+		wantKind(t, err, fault.Invalid)
+		if text := fault.Text(err); strings.Contains(err.Error(), "s3cret") || !strings.Contains(text, "REDIS_URL") || !strings.Contains(text, "redis+sentinel://") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
 }
 
 // dump replicates the store over its own protocol: every byte that lies there.

@@ -43,7 +43,7 @@ type Ledger struct {
 	scripts  scripts
 	volatile bool
 	replicas replicas
-	weak     []string
+	weak     []Weakness
 	hub      *hub
 }
 
@@ -65,7 +65,7 @@ func Open(ctx context.Context, env *fn.Env) (*Ledger, error) {
 			return nil, err
 		}
 		for _, weak := range l.weak {
-			env.Log.Warn("the store promises less than it could", "why", weak)
+			env.Log.Warn("the store promises less than it could", "why", weak.What, "next", weak.Mend)
 		}
 		return l, nil
 	})
@@ -103,8 +103,8 @@ func (l *Ledger) Close() error {
 // Volatile reports whether the store forgets everything when it stops.
 func (l *Ledger) Volatile() bool { return l.volatile }
 
-// Weak says what the store's configuration could not promise when it was dialed, each with what mends it.
-func (l *Ledger) Weak() []string { return l.weak }
+// Weak says what the store's configuration did not promise when it was dialed.
+func (l *Ledger) Weak() []Weakness { return l.weak }
 
 // Ping asks the server for a sign of life.
 func (l *Ledger) Ping(ctx context.Context) error { return kinded(l.rdb.Ping(ctx).Err()) }
