@@ -2,12 +2,14 @@ package ledger_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/ledger"
@@ -86,6 +88,25 @@ func TestWeakStoresAreNamed(t *testing.T) {
 			t.Errorf("%s: %q, want %q in it", name, got, c.want)
 		}
 	}
+}
+
+// TestUserOfItsOwn works as a user with the rights that docs/redis.md names, and no more.
+func TestUserOfItsOwn(t *testing.T) {
+	n := redisdtest.Server(t)
+	rights := []any{"acl", "setuser", "hearth", "on", ">pw", "~h:*", "&h:*", "+@all", "-@admin", "-@dangerous", "+info", "+role", "+config|get"}
+	must(t, n.Do(t.Context(), rights...).Err())
+	l := ledgertest.Dial(t, "redis://hearth:pw@"+n.Addr)
+	lane := l.Session("x")
+	accept(t, l, lane, "a")
+	if lanes, _, err := l.Due(t.Context(), "pump"); err != nil || len(lanes) != 1 {
+		t.Error(lanes, err)
+	}
+	answer(t, l, lane)
+	must(t, l.Schedule(t.Context(), "daily", time.Now()))
+	changed, forget := l.Changes(lane)
+	defer forget()
+	until(t, "a reader is woken", func(ctx context.Context) error { return wakes(ctx, l, lane, changed) })
+	refusedURL(t, "redis://hearth:other@"+n.Addr, "password of REDIS_URL")
 }
 
 func TestURLForms(t *testing.T) {

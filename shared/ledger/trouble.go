@@ -32,7 +32,7 @@ var troubles = []trouble{
 	{"BUSY", "the store is held up by a script", "wait", time.Second},
 	{"NOAUTH", "the store wants a password", "put it into REDIS_URL", 5 * time.Second},
 	{"WRONGPASS", "the store refuses the password of REDIS_URL", "mend REDIS_URL and restart", 5 * time.Second},
-	{"NOPERM", "the store does not let the user of REDIS_URL do this", "give it +@all ~h:* &h:*", 5 * time.Second},
+	{"NOPERM", "the store does not let the user of REDIS_URL do this", "docs/redis.md says what rights it needs", 5 * time.Second},
 }
 
 // kinded gives a Redis error its kind. All scripts may be repeated, so an unclear outcome is Unavailable:

@@ -108,7 +108,9 @@ func TestReaderIsWokenAfterAHalfOpenConnection(t *testing.T) {
 	defer forget()
 	until(t, "a reader is woken", func(ctx context.Context) error { return wakes(ctx, writer, lane, changed) })
 	link.Strand()
-	until(t, "a reader is woken again", func(ctx context.Context) error { return wakes(ctx, writer, lane, changed) })
+	for range 2 { // the first time it may be by what was on its way before
+		until(t, "a reader is woken again", func(ctx context.Context) error { return wakes(ctx, writer, lane, changed) })
+	}
 }
 
 // TestForgottenScripts flushes the scripts of all servers before each transition.
