@@ -39,7 +39,8 @@ func answer(t *testing.T, l *ledger.Ledger, lane ledger.Lane) {
 // found and worked off, and then there is room again.
 func TestFullMemoryClosesIntakeAndDrains(t *testing.T) {
 	t.Parallel()
-	l := ledgertest.Dial(t, "redis://"+redisdtest.Server(t, "--maxmemory", "6mb").Addr)
+	n := redisdtest.Server(t, "--maxmemory", "6mb")
+	l := ledgertest.Dial(t, "redis://"+n.Addr)
 	accepted := map[ledger.Lane]bool{}
 	var next ledger.Message
 	for i := 0; ; i++ {
@@ -50,6 +51,7 @@ func TestFullMemoryClosesIntakeAndDrains(t *testing.T) {
 		accepted[next.Lane] = true
 	}
 	refused(t, l, next, "memory is full")
+	must(t, n.ConfigSet(t.Context(), "maxmemory", "1mb").Err()) // over it by far: not even the pump can say that it is there
 	lanes, _, err := l.Due(t.Context(), "pump")
 	if err != nil || len(lanes) != len(accepted) || len(lanes) < 10 {
 		t.Fatalf("%d of %d lanes are seen to be due: %v", len(lanes), len(accepted), err)
@@ -57,6 +59,7 @@ func TestFullMemoryClosesIntakeAndDrains(t *testing.T) {
 	for _, lane := range lanes {
 		answer(t, l, lane)
 	}
+	must(t, n.ConfigSet(t.Context(), "maxmemory", "6mb").Err())
 	if got, err := l.Accept(t.Context(), next); err != nil || got.Duplicate {
 		t.Fatal(got, err)
 	}
