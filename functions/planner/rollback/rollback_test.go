@@ -148,7 +148,7 @@ func (d *desk) spawn() {
 	header, err := journal.Prepare(journal.Request{
 		ID: string(d.lane), Plan: flow.Normalize(plan), By: policy.Principal{User: "ann", Role: policy.Member}, Origin: journal.FromTask,
 		Session: string(d.session), Lang: "en", Zone: time.UTC, Now: d.now,
-	}, []manifest.Manifest{*d.maker().Manifest})
+	}, []manifest.Manifest{*d.maker().Manifest()})
 	if err != nil {
 		d.t.Fatal(err)
 	}
