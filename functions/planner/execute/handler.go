@@ -101,6 +101,8 @@ func (h *handler) drive(ctx context.Context, j *journal.Journal) error {
 			err = h.runAll(ctx, j, m.Units)
 		case flow.ActBack, flow.ActUndo:
 			return h.handOver(ctx, j)
+		case flow.ActInstall:
+			err = h.install(ctx, j)
 		case flow.ActEnd:
 			return h.end(ctx, j, m.State, nil)
 		}

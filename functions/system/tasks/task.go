@@ -209,6 +209,10 @@ func (h *handler) prepare(ctx context.Context, t journal.Task, plan flow.Plan, r
 		r.Lang = h.env.Setting("HEARTH_LANG", "en")
 	}
 	r.By = policy.Principal{User: t.Owner, Role: t.Role, Via: "task " + plan.TaskID}
+	r.Author = flow.ByPerson
+	if r, err = r.Under(h.env); err != nil {
+		return flow.Header{}, err
+	}
 	return journal.Prepare(r, plugins)
 }
 
@@ -227,7 +231,8 @@ func lang(r gateway.Request) string {
 // runTask starts a task by hand.
 func (h *handler) runTask(ctx context.Context, r gateway.Request) (any, error) {
 	var in struct {
-		DryRun bool `json:"dry_run"`
+		DryRun bool        `json:"dry_run"`
+		Params flow.Values `json:"params"` // other values for the plan's parameters, in this run
 	}
 	if err := r.Decode(&in); err != nil {
 		return nil, err
@@ -237,6 +242,9 @@ func (h *handler) runTask(ctx context.Context, r gateway.Request) (any, error) {
 		return nil, err
 	}
 	if err := policy.May(r.By, policy.Act, t.Owner); err != nil {
+		return nil, err
+	}
+	if plan, err = plan.With(in.Params); err != nil {
 		return nil, err
 	}
 	lane := h.ledger.NewRun(h.ledger.TasksLane())
