@@ -46,6 +46,7 @@ var checks = map[string]func(value string) string{
 	"HEARTH_GATEWAY":    schemes("http", "https"),
 	"HEARTH_INLINE":     oneOf("trusted", "none"),
 	"HEARTH_RECALL":     duration,
+	"HEARTH_APPROVAL":   oneOf("own", "four-eyes"),
 	"REDIS_URL":         schemes("redis", "rediss", "unix"),
 	"OPENAI_BASE_URL":   schemes("http", "https"),
 	"SMTP_URL":          schemes("smtp", "smtps"),
