@@ -119,7 +119,7 @@ func TestEditingAPlanThatWaits(t *testing.T) {
 	if code != 200 || run.Digest == old || run.Approved || run.State != flow.WaitingApproval || string(run.Header.Params) != `{"to":"cy"}` {
 		t.Fatalf("%d %s %+v", code, body, run)
 	}
-	if !run.Expires.Equal(nine.Add(journal.ApprovalFor-time.Minute)) {
+	if !run.Expires.Equal(nine.Add(journal.ApprovalFor - time.Minute)) {
 		t.Errorf("open until %v", run.Expires)
 	}
 
