@@ -60,6 +60,10 @@ func (p *printer) run(v flow.View) {
 	if v.State == flow.WaitingApproval {
 		p.card(v)
 	}
+	if v.Install && v.State == flow.StateDone {
+		p.print("\ninstalled as %s: hearth task list · hearth task run %s · hearth task delete %s", v.Task, v.Task, v.Task)
+		return
+	}
 	if len(v.Steps) > 0 {
 		p.print("")
 		p.steps(v.Steps)
