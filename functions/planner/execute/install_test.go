@@ -169,3 +169,15 @@ func TestReplayWithRecordedInputs(t *testing.T) {
 		}
 	}
 }
+
+func TestStepsSeeTheParametersOfThePlan(t *testing.T) {
+	b := open(t)
+	plan, err := flow.Parse([]byte(`{"params":{"who":"bo on {{date}}"},"steps":[{"id":"a","plugin":"look","params":{"say":"{{params.who}}"}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.finish(b.run(`{"plugin":"look"}`, func(r *journal.Request) { r.Plan = flow.Normalize(plan) }))
+	if did := b.deeds(); did != "do a: bo on 2026-01-02" {
+		t.Errorf("did %s", did)
+	}
+}
