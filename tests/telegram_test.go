@@ -41,6 +41,7 @@ func TestTelegram(t *testing.T) {
 				}
 				c.pair()
 				c.report()
+				c.elsewhere()
 				if intake == "webhook" {
 					c.duplicates()
 					c.forged()
@@ -128,6 +129,21 @@ func (c *telegramChat) report() {
 	}
 }
 
+// elsewhere has a plan made in Telegram, and approves it by its id in the browser. The button in Telegram then
+// says who it was.
+func (c *telegramChat) elsewhere() {
+	c.Helper()
+	known := len(c.telegram.FromBot(c.chat.ID))
+	c.telegram.Say(c.chat, ann, "create today's sales report and email it to second@example.com")
+	card, groups := c.heard(known, `(?s)second@example\.com.*Run (r\S+)`)
+	known = len(c.telegram.FromBot(c.chat.ID))
+	c.say("elsewhere", "/approve "+groups[1], "approve")
+	c.heard(known, `(?s)^Done.*email_sender|✓.*email_sender`)
+	known = len(c.telegram.FromBot(c.chat.ID))
+	c.telegram.Press(card, ann, card.Markup.Rows[0][0].Data)
+	c.heard(known, `owner decided already, at .* UTC`)
+}
+
 // letter is a mail in the local mailbox.
 type letter struct {
 	ID      string   `json:"id"`
@@ -207,7 +223,7 @@ func (c *telegramChat) quiet() {
 			c.Errorf("said twice: %s", m.Text)
 		}
 	}
-	if n := len(c.mails("")); n != 1 {
+	if n := len(c.mails("")); n != 2 {
 		c.Errorf("%d mails", n)
 	}
 }

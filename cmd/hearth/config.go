@@ -49,6 +49,7 @@ var checks = map[string]func(value string) string{
 	"HEARTH_INLINE":     oneOf("trusted", "none"),
 	"HEARTH_RECALL":     duration,
 	"HEARTH_BUDGET":     budgets,
+	"HEARTH_APPROVAL":   oneOf("own", "four-eyes"),
 	"REDIS_URL":         storeURL,
 	"OPENAI_BASE_URL":   schemes("http", "https"),
 	"SMTP_URL":          schemes("smtp", "smtps"),

@@ -2,26 +2,38 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/flow"
 )
 
 func newApproveCommand(a *app) *cobra.Command {
-	var follow bool
+	var follow, yes bool
+	var set []string
 	var timeout time.Duration
 	cmd := &cobra.Command{
-		Use: "approve ID", Short: "Approve the plan of a run", Args: takes(cobra.ExactArgs(1)),
+		Use: "approve ID", Short: "Approve the plan of a run, or change it first", Args: takes(cobra.ExactArgs(1)),
+		Long: "Approves the plan that the run shows now. With --set it changes parameters of the plan instead, which then " +
+			"waits for an approval of what it became; with --yes as well, it is approved as changed.",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			values, err := assignments(set)
+			if err != nil {
+				return err
+			}
 			d, err := a.desk(cmd)
 			if err != nil {
 				return err
 			}
 			ctx, cancel := within(cmd.Context(), timeout)
 			defer cancel()
+			if len(values) > 0 {
+				return d.edit(ctx, args[0], values, yes, follow)
+			}
 			id, err := d.decide(ctx, args[0], "approve", "Approved", follow)
 			if err != nil || !follow {
 				return err
@@ -30,9 +42,36 @@ func newApproveCommand(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&follow, "follow", false, "follow the run to its end, and exit as it does")
+	cmd.Flags().StringArrayVar(&set, "set", nil, "change `step.param=value`, JSON or text, before; may be repeated")
+	cmd.Flags().BoolVar(&yes, "yes", false, "with --set: approve the plan as changed")
 	addTimeout(cmd, &timeout)
 	addOutput(cmd)
 	return cmd
+}
+
+// edit changes parameters of a plan that waits, and shows what it became.
+func (d *desk) edit(ctx context.Context, id string, set flow.Values, approve, follow bool) error {
+	v, _, err := d.find(ctx, id)
+	if err != nil {
+		return err
+	}
+	in := map[string]any{"digest": v.Digest, "set": set, "approve": approve}
+	v, raw, err := fetch[flow.View](ctx, d.client, "POST", runsPath+"/"+v.ID+"/edit", in)
+	switch {
+	case err != nil:
+		return err
+	case v.State == flow.WaitingApproval:
+		if err := d.show(raw, func() { d.run(v) }); err != nil {
+			return err
+		}
+		if approve {
+			d.note("changed, but somebody else has to approve it")
+		}
+		return exitOf(v)
+	case follow:
+		return d.follower().toEnd(ctx, v.ID)
+	}
+	return d.show(raw, func() { d.print("Approved: %s %s", v.ID, fit(v.Title, maxCell)) })
 }
 
 func newDenyCommand(a *app) *cobra.Command {
@@ -61,6 +100,15 @@ func (d *desk) decide(ctx context.Context, id, verb, done string, quiet bool) (s
 	_, raw, err := d.client.decide(ctx, v, verb)
 	if err != nil {
 		return "", err
+	}
+	var before struct {
+		Earlier *struct {
+			By string    `json:"by"`
+			At time.Time `json:"at"`
+		} `json:"earlier"`
+	}
+	if json.Unmarshal(raw, &before) == nil && before.Earlier != nil {
+		d.note("%s decided already, at %s: the first decision counts", before.Earlier.By, d.clock(before.Earlier.At))
 	}
 	if quiet {
 		d.note("%s: %s %s", done, v.ID, fit(v.Title, maxCell))

@@ -15,7 +15,8 @@ import (
 
 func newRunsCommand(a *app) *cobra.Command {
 	return group("runs", "What was done, is done, and waits to be done",
-		newRunsList(a), newRunsShow(a), newRunsWatch(a), newRunsCancel(a), newRunsRetry(a), newUndoCommand(a))
+		newRunsList(a), newRunsShow(a), newRunsWatch(a), newRunsCancel(a), newRunsRetry(a), newUndoCommand(a),
+		newRunsFork(a), newRunsReplay(a), newRunsFreeze(a))
 }
 
 func newRunsList(a *app) *cobra.Command {

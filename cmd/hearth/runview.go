@@ -60,6 +60,10 @@ func (p *printer) run(v flow.View) {
 	if v.State == flow.WaitingApproval {
 		p.card(v)
 	}
+	if v.Install && v.State == flow.StateDone {
+		p.print("\ninstalled as %s: hearth task list · hearth task run %s · hearth task delete %s", v.Task, v.Task, v.Task)
+		return
+	}
 	if len(v.Steps) > 0 {
 		p.print("")
 		p.steps(v.Steps)
@@ -80,6 +84,9 @@ func (p *printer) facts(v flow.View) []string {
 	list := []string{v.ID}
 	if v.Task != "" {
 		list = append(list, "task "+v.Task)
+	}
+	if v.Fork != nil {
+		list = append(list, "forked from "+v.Fork.Run)
 	}
 	list = append(list, "by "+v.User, p.clock(v.Created))
 	if !v.Ended.IsZero() {
@@ -134,9 +141,33 @@ func (p *printer) card(v flow.View) {
 		p.print("goes to %s%s", r.To, outside)
 	}
 	p.print("%d of %d steps can be taken back", v.Card.Undoable, v.Card.Total)
-	if v.Approval != nil && !v.Approval.Expires.IsZero() {
-		p.print("open until %s", p.clock(v.Approval.Expires))
+	if author := authors[v.Author]; author != "" {
+		p.print("%s", author)
 	}
+	if v.Install {
+		p.print("approved, it becomes a task that runs by itself")
+	}
+	if v.Approval == nil {
+		return
+	}
+	if v.Approval.Editor != "" {
+		p.print("edited by %s", v.Approval.Editor)
+	}
+	if v.Approval.Role != "" {
+		p.print("needs the approval of somebody with the role %s", v.Approval.Role)
+	}
+	if v.Approval.FourEyes {
+		p.print("%s may not approve it", v.User)
+	}
+	if !v.Approval.Expires.IsZero() {
+		p.print("open until %s; then it lapses and nothing is done", p.clock(v.Approval.Expires))
+	}
+}
+
+// authors say who made a plan.
+var authors = map[flow.Author]string{
+	flow.ByModel: "made by the model", flow.ByBoth: "made by the model, which was shown what the words alone make",
+	flow.ByWords: "made from the words of the request alone", flow.ByPerson: "written by a person",
 }
 
 func (p *printer) steps(steps []flow.ViewStep) {
@@ -162,6 +193,8 @@ func took(s flow.ViewStep) string {
 // said is what there is to say of a step: what went wrong, or its plugin's own words.
 func (p *printer) said(s flow.ViewStep) string {
 	switch {
+	case s.Taken != "":
+		return "taken over from " + s.Taken
 	case s.State == flow.UndoBroken && s.Undo != nil && s.Undo.Error != nil:
 		return s.Undo.Error.Message
 	case s.State == flow.UnitUnknown:

@@ -150,17 +150,22 @@ func nextFire(t task) string {
 
 func newTaskRun(a *app) *cobra.Command {
 	var dry, detach bool
+	var set []string
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use: "run ID", Short: "Run an automation now, wait for its end, and exit as the run does", Args: takes(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			values, err := assignments(set)
+			if err != nil {
+				return err
+			}
 			d, err := a.desk(cmd)
 			if err != nil {
 				return err
 			}
 			ctx, cancel := within(cmd.Context(), timeout)
 			defer cancel()
-			started, raw, err := d.start(ctx, args[0], dry)
+			started, raw, err := d.start(ctx, args[0], dry, values)
 			if err != nil {
 				return err
 			}
@@ -173,19 +178,23 @@ func newTaskRun(a *app) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "do everything but the effects")
 	cmd.Flags().BoolVar(&detach, "detach", false, "print the run's id and do not wait")
+	cmd.Flags().StringArrayVar(&set, "set", nil, "another `name=value` for one of the task's params, JSON or text; may be repeated")
 	addTimeout(cmd, &timeout)
 	return cmd
 }
 
 // start begins a run of the task whose id is, or begins with, id.
-func (d *desk) start(ctx context.Context, id string, dry bool) (string, json.RawMessage, error) {
+func (d *desk) start(ctx context.Context, id string, dry bool, set flow.Values) (string, json.RawMessage, error) {
 	id, err := d.taskID(ctx, id)
 	if err != nil {
 		return "", nil, err
 	}
 	started, raw, err := fetch[struct {
 		Run string `json:"run"`
-	}](ctx, d.client, "POST", tasksPath+id+"/run", map[string]bool{"dry_run": dry})
+	}](ctx, d.client, "POST", tasksPath+id+"/run", struct {
+		DryRun bool        `json:"dry_run"`
+		Params flow.Values `json:"params,omitempty"`
+	}{dry, set})
 	return started.Run, raw, err
 }
 

@@ -27,6 +27,8 @@ type orderAnswer struct {
 	Text string `json:"text"`
 	Run  string `json:"run,omitempty"`
 	Sent bool   `json:"sent"`
+
+	Buttons [][]message.Button `json:"buttons,omitempty"`
 }
 
 // view is what we read of a run.
@@ -34,12 +36,27 @@ type view struct {
 	ID    string `json:"id"`
 	Title string `json:"title"`
 	State string `json:"state"`
-	Can   struct {
+
+	Digest  string   `json:"digest"`
+	Card    *card    `json:"card"`
+	Earlier *earlier `json:"earlier"` // who decided the same before
+
+	Can struct {
 		Approve bool `json:"approve"`
 		Deny    bool `json:"deny"`
 		Cancel  bool `json:"cancel"`
 		Undo    bool `json:"undo"`
 	} `json:"can"`
+}
+
+// card is what we read of a plan's card.
+type card struct {
+	Lines []string `json:"lines"`
+}
+
+type earlier struct {
+	By string    `json:"by"`
+	At time.Time `json:"at"`
 }
 
 // obey carries an order out and answers it. done is false when the words were no order after all.
@@ -67,7 +84,7 @@ func (i *Intake) obey(ctx context.Context, in message.Inbound, p policy.Principa
 	if answer.Sent {
 		return taken, true, nil
 	}
-	out := message.Outbound{Key: taken.Answer, Address: in.Address, Markdown: answer.Text, Run: answer.Run, Reply: in.Reply}
+	out := message.Outbound{Key: taken.Answer, Address: in.Address, Markdown: answer.Text, Run: answer.Run, Reply: in.Reply, Buttons: answer.Buttons}
 	if in.ChatKind != message.Direct {
 		out.ReplyTo = in.MessageID // among people, say whose order this answers
 	}
@@ -98,6 +115,9 @@ func (i *Intake) carryOut(ctx context.Context, in message.Inbound, p policy.Prin
 			return orderAnswer{}, true, err
 		}
 		answer, done = orderAnswer{Text: refused.In(lang, fault.Text(err)), Run: o.run}, true
+		if o.verb == approve && fault.Is(err, fault.Conflict) {
+			i.showAgain(ctx, call, lang, &answer)
+		}
 	}
 	if !done {
 		return orderAnswer{}, false, nil
@@ -121,6 +141,12 @@ func (i *Intake) apply(ctx context.Context, in message.Inbound, p policy.Princip
 	case o.verb == runs:
 		list, err := i.list(ctx, call)
 		return orderAnswer{Text: listed(lang, list)}, true, err
+	case o.verb == tasks:
+		text, err := i.tasks(ctx, call, o.rest, lang)
+		return orderAnswer{Text: text}, true, err
+	case o.verb == freeze || o.verb == keep:
+		answer, err := i.freeze(ctx, call, o, lang)
+		return answer, true, err
 	case o.verb == resume:
 		text, err := i.resumed(ctx, call, o.run, lang)
 		return orderAnswer{Text: text}, true, err
@@ -152,13 +178,17 @@ func (i *Intake) apply(ctx context.Context, in message.Inbound, p policy.Princip
 		o.run = fit[0].ID
 	}
 	v, err := i.decide(ctx, call, o)
-	return orderAnswer{Text: decided[o.verb].In(lang, named(v)), Run: o.run}, true, err
+	text := decided[o.verb].In(lang, named(v))
+	if v.Earlier != nil {
+		text = decidedBefore.In(lang, v.Earlier.By, v.Earlier.At.UTC().Format("2006-01-02 15:04 UTC"), text)
+	}
+	return orderAnswer{Text: text, Run: o.run}, true, err
 }
 
 // decide tells system-tasks what was decided about one run.
 func (i *Intake) decide(ctx context.Context, call vault.Call, o order) (view, error) {
-	if lane, err := ledger.ParseLane(o.run); err != nil || !lane.IsRun() {
-		return view{}, fault.New(fault.NotFound, "no such run: %.40q", o.run).Try("/runs")
+	if err := isRun(o.run); err != nil {
+		return view{}, err
 	}
 	var v view
 	if o.verb == stop {
@@ -171,6 +201,13 @@ func (i *Intake) decide(ctx context.Context, call vault.Call, o order) (view, er
 	}
 	err := i.gateway.Call(ctx, "system-tasks/runs/"+o.run+"/"+string(o.verb), call, in, &v)
 	return v, err
+}
+
+func isRun(id string) error {
+	if lane, err := ledger.ParseLane(id); err != nil || !lane.IsRun() {
+		return fault.New(fault.NotFound, "no such run: %.40q", id).Try("/runs")
+	}
+	return nil
 }
 
 // stopOwn stops all that is done for the one who says so, after the answers of this conversation were.
@@ -259,8 +296,8 @@ func (p phrase) In(lang string, args ...any) string {
 
 var (
 	helped = phrase{
-		"Tell me what you need. Orders: /runs, /approve RUN, /deny RUN, /stop [RUN], /undo RUN, /pair. Operators: /stop all, /resume.",
-		"直接说你需要什么。指令：/runs 列出任务，/approve 批准，/deny 拒绝，/stop 停止，/undo 撤销，/pair 绑定账号。管理员：/stop all 全部停止，/resume 恢复。",
+		"Tell me what you need. Orders: /runs, /approve RUN, /deny RUN, /stop [RUN], /undo RUN, /tasks [off|on TASK], /freeze RUN, /pair. Operators: /stop all, /resume.",
+		"直接说你需要什么。指令：/runs 列出运行，/approve 批准，/deny 拒绝，/stop 停止，/undo 撤销，/tasks 列出任务（off|on 停用或启用），/freeze 固化为任务，/pair 绑定账号。管理员：/stop all 全部停止，/resume 恢复。",
 	}
 	offered    = phrase{"I do not know you yet. On a signed-in machine, run:\n\n    hearth pair %s", "我还不认识你。请在已登录的机器上运行：\n\n    hearth pair %s"}
 	privately  = phrase{"Ask me for a code in a direct chat.", "请在私聊中向我索取配对码。"}
@@ -273,6 +310,8 @@ var (
 	which      = phrase{"Which one? Say /%s RUN.", "是哪一个？请发送 /%s 任务编号。"}
 	refused    = phrase{"That did not work: %s", "没有成功：%s"}
 	none       = phrase{"No runs yet.", "还没有任务。"}
+
+	decidedBefore = phrase{"%s decided already, at %s, and the first decision counts. %s", "%s 已于 %s 作出决定，以最先的决定为准。%s"}
 )
 
 // decided are the answers to a decision about one run.

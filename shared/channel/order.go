@@ -14,6 +14,7 @@ type order struct {
 	run    string
 	digest string // of the plan that the button was made for
 	word   bool   // said in words: an order only if it can mean one run
+	rest   string // of a command: all that stands behind it
 }
 
 type verb string
@@ -27,10 +28,13 @@ const (
 	runs    verb = "runs"
 	pair    verb = "pair"
 	help    verb = "help"
+	tasks   verb = "tasks"
+	freeze  verb = "freeze"
+	keep    verb = "keep" // install the task that freeze showed
 )
 
-// buttons are the first letters of the values of our buttons: a:<run>:<digest>, d:…, u:<run>, s:<run>.
-var buttons = map[string]verb{"a": approve, "d": deny, "u": undo, "s": stop}
+// buttons are the first letters of the values of our buttons: a:<run>:<digest>, d:…, u:<run>, s:<run>, k:<run>.
+var buttons = map[string]verb{"a": approve, "d": deny, "u": undo, "s": stop, "k": keep}
 
 // everything is what an operator stops with "/stop all".
 const everything = "all"
@@ -38,6 +42,7 @@ const everything = "all"
 // commands are what follows a slash.
 var commands = map[string]verb{
 	"approve": approve, "deny": deny, "stop": stop, "undo": undo, "resume": resume, "runs": runs, "pair": pair, "help": help, "start": help,
+	"tasks": tasks, "freeze": freeze,
 }
 
 // words are the same in words.
@@ -56,9 +61,14 @@ func orderOf(in message.Inbound) (order, bool) {
 	}
 	text := strings.TrimSpace(in.Text)
 	if command, found := strings.CutPrefix(text, "/"); found {
-		name, run, _ := strings.Cut(command, " ")
+		name, rest, _ := strings.Cut(command, " ")
 		v, ok := commands[strings.ToLower(name)]
-		return order{verb: v, run: strings.Trim(run, " `<>")}, ok
+		rest = strings.Trim(rest, " `<>")
+		run, digest, _ := strings.Cut(rest, " ")
+		if v != approve && v != deny {
+			run, digest = rest, ""
+		}
+		return order{verb: v, run: strings.Trim(run, " `<>"), digest: strings.TrimSpace(digest), rest: rest}, ok
 	}
 	v, ok := words[strings.ToLower(strings.TrimRight(text, "。！!. "))]
 	return order{verb: v, word: true}, ok

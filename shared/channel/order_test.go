@@ -52,6 +52,19 @@ func TestOrders(t *testing.T) {
 		{"another button", pressed("ann", "1", "choice:2"), nil, "", "", true},
 		{"approve", from("ann", "1", "/approve "+run), nil, `ann member /runs/` + run + `/approve {}`, "Approved", false},
 		{"run in code marks", from("ann", "1", " /APPROVE `"+run+"` "), nil, `ann member /runs/` + run + `/approve {}`, "Approved", false},
+		{
+			"approve a plan that was edited", from("ann", "1", "/approve "+run+" 0123456789ab"), nil,
+			`ann member /runs/` + run + `/approve {"digest":"0123456789ab"}`, "Approved", false,
+		},
+		{"install button", pressed("ann", "1", "k:"+run), nil, `ann member /frozen_x/install {"task_id":"frozen_x"}`, "hearth task run frozen_x", false},
+		{"freeze", from("ann", "1", "/freeze "+run), nil, `ann member /runs/` + run + `/freeze {}`, `"task_id": "frozen_x"`, false},
+		{"freeze nothing", from("ann", "1", "/freeze"), nil, "", "no such run", false},
+		{"tasks", from("ann", "1", "/tasks"), nil, `ann member /tasks {}`, "Daily (daily): next 2026-01-05", false},
+		{"tasks off", from("ann", "1", "/tasks off daily"), nil, `ann member /daily/disable {}`, "daily): off", false},
+		{"tasks on", from("ann", "1", "/tasks ON `daily`"), nil, `ann member /daily/enable {}`, "Daily", false},
+		{"tasks of a path", from("ann", "1", "/tasks off ../../system-auth"), nil, "", "/tasks off TASK", false},
+		{"tasks otherwise", from("ann", "1", "/tasks pause daily"), nil, "", "/tasks off TASK", false},
+		{"tasks of a guest", from("bob", "1", "/tasks"), nil, "", "Nothing waits", false},
 		{"no run's name", from("ann", "1", "/approve ../../system-auth/tokens"), nil, "", "no such run", false},
 		{"a session is no run", from("ann", "1", "/undo s3f-abcdefghij"), nil, "", "no such run", false},
 		{"stop all of mine", from("ann", "1", "/stop"), nil, `ann member /stop {"user":"ann"}`, "Stopped", false},
@@ -86,6 +99,14 @@ func TestOrders(t *testing.T) {
 					return map[string]any{"runs": tt.runs}, nil
 				case "/stop":
 					return map[string]any{"stopped": []string{run}}, nil
+				case "/runs/" + run + "/freeze":
+					return map[string]any{"task_id": "frozen_x"}, nil
+				case "/frozen_x/install":
+					return map[string]any{"task_id": "frozen_x", "enabled": true}, nil
+				case "/tasks":
+					return map[string]any{"tasks": []any{map[string]any{"task_id": "daily", "title": "Daily", "enabled": true, "next": "2026-01-05T09:00:00+08:00"}}}, nil
+				case "/daily/enable", "/daily/disable":
+					return map[string]any{"task_id": "daily", "title": "Daily", "enabled": path == "/daily/enable"}, nil
 				}
 				return aRun(run), nil
 			}
@@ -151,6 +172,42 @@ func TestRefusedOrderIsAnswered(t *testing.T) {
 	w.taken(pressed("ann", "1", "a:"+run+":0"))
 	if said := flatten(strings.Join(w.heard(), "")); !strings.Contains(said, "needs") || !strings.Contains(said, "operator") {
 		t.Errorf("said %q", said)
+	}
+}
+
+// TestThePlanOfAnOldButton: a plan that was edited since is shown as it is now, with buttons of its own.
+func TestThePlanOfAnOldButton(t *testing.T) {
+	w := newWorld(t)
+	w.know("ann", "ann", policy.Member)
+	now := aRun(run, "approve", "deny")
+	now["digest"], now["card"] = strings.Repeat("cd", 32), map[string]any{"lines": []string{"Mail: cy@home.example"}}
+	w.tasks = func(path, _ string) (any, error) {
+		if path == "/runs" {
+			return map[string]any{"runs": []any{now}}, nil
+		}
+		return nil, fault.New(fault.Conflict, "the plan was edited by bo since it was shown")
+	}
+	w.taken(pressed("ann", "1", "a:"+run+":0123456789ab"))
+	said := strings.ReplaceAll(strings.Join(w.heard(), ""), "/say ", "")
+	for _, part := range []string{"edited by bo", "Mail: cy@home.example", "a:" + run + ":cdcdcdcdcdcd", "d:" + run + ":cdcdcdcdcdcd"} {
+		if !strings.Contains(flatten(said), flatten(part)) {
+			t.Errorf("misses %q: %s", part, said)
+		}
+	}
+}
+
+// TestWhoDecidedBefore: the first decision counts, and those who come later hear whose it was.
+func TestWhoDecidedBefore(t *testing.T) {
+	w := newWorld(t)
+	w.know("ann", "ann", policy.Member)
+	w.tasks = func(string, string) (any, error) {
+		v := aRun(run)
+		v["earlier"] = map[string]any{"by": "bo", "at": "2026-01-05T01:02:00Z"}
+		return v, nil
+	}
+	w.taken(pressed("ann", "1", "a:"+run+":0123456789ab"))
+	if said := strings.ReplaceAll(strings.Join(w.heard(), ""), "/say ", ""); !strings.Contains(flatten(said), flatten("bo decided already, at 2026-01-05 01:02 UTC")) {
+		t.Errorf("said %s", said)
 	}
 }
 

@@ -70,6 +70,11 @@ func (parrot) Encode(_ channel.Account, out message.Outbound) ([]channel.Call, e
 		call.Plain = &channel.Call{Path: "/" + parrotToken + "/say", Body: []byte("plain " + text)}
 		calls = append(calls, call)
 	}
+	for _, row := range out.Buttons {
+		for _, button := range row {
+			calls = append(calls, channel.Call{Path: "/" + parrotToken + "/say", Body: []byte(button.Value)})
+		}
+	}
 	return calls, nil
 }
 

@@ -23,7 +23,13 @@ const (
 const (
 	ApprovalRequired = "required" // wait for a person before the run begins
 	ApprovalNever    = "never"    // the owner of a task takes it on themselves
+	ApprovalOperator = "operator" // wait for somebody with at least this role
+	ApprovalAdmin    = "admin"
+	ApprovalOwner    = "owner"
 )
+
+// approvals are the values of Step.Approval.
+var approvals = []string{ApprovalRequired, ApprovalNever, ApprovalOperator, ApprovalAdmin, ApprovalOwner}
 
 var (
 	idForm     = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
@@ -48,7 +54,10 @@ func Check(p Plan) error {
 			return err
 		}
 	}
-	return checkSteps(p)
+	if err := checkSteps(p); err != nil {
+		return err
+	}
+	return checkValues(p)
 }
 
 func badID(id string) *fault.Error {
@@ -131,8 +140,8 @@ func checkStep(s Step, ids map[string]bool, place string) error {
 		return fault.New(fault.Invalid, "%q is no plugin's name: lower-case letters, digits and _, as in database_query", s.Plugin).At(place + ".plugin")
 	case !slices.Contains([]string{Rollback, Continue, Halt}, s.OnError):
 		return unknownWord(s.OnError, place+".on_error", Rollback, Continue, Halt)
-	case !slices.Contains([]string{"", ApprovalRequired, ApprovalNever}, s.Approval):
-		return unknownWord(s.Approval, place+".approval", ApprovalRequired, ApprovalNever)
+	case s.Approval != "" && !slices.Contains(approvals, s.Approval):
+		return unknownWord(s.Approval, place+".approval", approvals...)
 	}
 	if err := checkTimes(s, place); err != nil {
 		return err

@@ -219,6 +219,7 @@ type guard struct {
 	sources  Sources
 	named    int // how often steps.ID is written
 	all      int // how often steps is
+	params   int // how often params is written without a name behind it
 	refused  string
 	deadline time.Time
 	bytes    int
@@ -236,6 +237,10 @@ func (g *guard) Visit(node *ast.Node) {
 			g.named++
 			g.sources.add(path{{name: "steps"}, {name: id.Value}})
 		}
+		if isRoot && literal && root.Value == "params" {
+			g.params--
+			g.sources.add(path{{name: "params"}, {name: id.Value}})
+		}
 	case *ast.BuiltinNode:
 		if !slices.Contains(pure, n.Name) {
 			g.refused = n.Name
@@ -252,6 +257,8 @@ func (g *guard) identifier(name string) {
 	switch name {
 	case "steps":
 		g.all++
+	case "params":
+		g.params++
 	case "$env":
 		g.refused = name
 	default:
@@ -266,6 +273,9 @@ func (g *guard) check() error {
 	}
 	if g.all != g.named {
 		return fault.New(fault.Invalid, "name the step, as in steps.query.rows")
+	}
+	if g.params > 0 {
+		return errUnnamed
 	}
 	return nil
 }

@@ -22,6 +22,9 @@ type Event struct {
 	Until   time.Time         `json:"until,omitzero"`  // held, failed: not before
 	From    string            `json:"from,omitempty"`  // retry: from this step
 	State   State             `json:"state,omitempty"` // end
+
+	Revision int   `json:"revision,omitempty"` // approved, denied, edited: how often the plan had been edited when it was seen
+	Edit     *Edit `json:"edit,omitempty"`     // edited: what the plan is now
 }
 
 // Type says what happened.
@@ -34,6 +37,8 @@ const (
 	Stop       Type = "stop"        // by a person: no further effect begins
 	UndoAsked  Type = "undo"        // by a person, after the end
 	RetryAsked Type = "retry"       // by a person, after the end
+	Edited     Type = "edited"      // by a person: the plan that waits is another one now
+	Installed  Type = "installed"   // the plan became a task
 	Items      Type = "items"       // the condition holds, and a foreach has its list
 	Skipped    Type = "skipped"     // its condition does not hold
 	Held       Type = "held"        // an irreversible step is in its recall window
@@ -60,7 +65,12 @@ type Problem struct {
 func (e Event) Key(round int) string {
 	switch e.Type {
 	case Approved, Denied:
-		return "decision"
+		if e.Revision == 0 {
+			return "decision"
+		}
+		return fmt.Sprintf("decision/%d", e.Revision)
+	case Edited:
+		return fmt.Sprintf("edit/%d", e.Revision)
 	case Stop, UndoAsked, RetryAsked:
 		return fmt.Sprintf("ask/%d", round)
 	case GoBack, Ended:

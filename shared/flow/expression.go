@@ -50,7 +50,7 @@ func (p path) String() string {
 	return b.String()
 }
 
-// part is a piece of a template: literal text, or an expression.
+// part is a piece of a template: literal text, or an expression with the text that it is written as.
 type part struct {
 	text string
 	expr *expression
@@ -80,7 +80,7 @@ func parseTemplate(s string) ([]part, error) {
 			parts = append(parts, part{text: text.String()})
 			text.Reset()
 		}
-		parts = append(parts, part{expr: x})
+		parts = append(parts, part{text: "{{" + after[:len(after)-len(rest)], expr: x})
 		s = rest
 	}
 	if text.Len() > 0 {

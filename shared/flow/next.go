@@ -19,6 +19,9 @@ const (
 	ActEnd    Act = "end"    // end in Move.State
 )
 
+// ActInstall makes the plan a task.
+const ActInstall Act = "install"
+
 // Move is what comes next.
 type Move struct {
 	Act   Act
@@ -48,6 +51,10 @@ func (r *Run) Next(now time.Time) Move {
 		return r.halt()
 	case r.Back != "":
 		return r.nextBack(now)
+	case r.Install && r.Installed == nil:
+		return Move{Act: ActInstall}
+	case r.Install:
+		return end(StateDone)
 	default:
 		return r.nextForward(now)
 	}
@@ -252,7 +259,7 @@ func (r *Run) anythingToUndo() bool { return r.newestEffect() != nil }
 func (r *Run) broken() bool {
 	for _, s := range r.Steps {
 		for _, u := range s.Units {
-			if u.State == UndoBroken || s.irreversible() && (u.State == UnitDone || u.State == UnitUnknown) {
+			if u.State == UndoBroken || u.Taken == "" && s.irreversible() && (u.State == UnitDone || u.State == UnitUnknown) {
 				return true
 			}
 		}

@@ -122,7 +122,7 @@ func TestParseAccepts(t *testing.T) {
 		`{"trigger":{"type":"at","schedule":"2026-05-01 09:00"},"steps":[{"plugin":"p"}]}`,
 		`{"trigger":{"type":"every","schedule":"15m","overlap":"queue"},"steps":[{"plugin":"p"}]}`,
 		`{"trigger":{"type":"cron","schedule":"0 9 * * *","calendar":"cn"},"steps":[{"plugin":"p"}]}`,
-		steps(`"foreach":"[1,2]","params":{"x":"{{item}} {{index}}","y":"{{params.q}} {{run.id}}"}`),
+		`{"params":{"q":[1,{"a":null}]},"steps":[{"plugin":"p","foreach":"[1,2]","params":{"x":"{{item}} {{index}}","y":"{{params.q}} {{run.id}}"}}]}`,
 		steps(`"retry":{"max":10,"wait":"5s","max_wait":"1m"},"timeout":"90s","on_error":"continue","approval":"never"`),
 	} {
 		if _, err := flow.Parse([]byte(raw)); err != nil {

@@ -19,6 +19,7 @@ type Plan struct {
 	TaskID  string   `json:"task_id,omitempty"`
 	Title   string   `json:"title,omitempty"`
 	Trigger *Trigger `json:"trigger,omitempty"`
+	Params  Values   `json:"params,omitempty"` // {{params.x}}: what people may change about it, each with its default
 	Steps   []Step   `json:"steps"`
 }
 
@@ -45,7 +46,7 @@ type Step struct {
 	Retry    *Retry          `json:"retry,omitempty"`
 	Timeout  string          `json:"timeout,omitempty"`  // a duration
 	OnError  string          `json:"on_error,omitempty"` // rollback (default), continue, stop
-	Approval string          `json:"approval,omitempty"` // required, or never for the owner of a task
+	Approval string          `json:"approval,omitempty"` // required, or a role that whoever approves must have; never for the owner of a task
 }
 
 // Retry says how often a step that failed without effect is tried again.
@@ -84,7 +85,25 @@ type Header struct {
 	Facts   map[string]Fact `json:"facts"`             // by step: what its plugin said of itself when the run was created
 	Card    *Card           `json:"card,omitempty"`    // the blast radius that people saw
 	DryRun  bool            `json:"dry_run,omitempty"`
+
+	Params   json.RawMessage `json:"params,omitempty"`    // {{params}}: the values of Plan.Params in this run
+	Author   Author          `json:"author,omitempty"`    // who made the plan
+	Approver string          `json:"approver,omitempty"`  // the role that whoever approves must have, "" for anybody who may decide
+	FourEyes bool            `json:"four_eyes,omitempty"` // nobody approves a plan of their own
+	Install  bool            `json:"install,omitempty"`   // approved, the plan becomes a task; its steps do not run now
+	Fork     *Fork           `json:"fork,omitempty"`      // the run that this one is made from
 }
+
+// Author says who made a plan.
+type Author string
+
+// The authors of a plan.
+const (
+	ByPerson Author = "person"
+	ByModel  Author = "model"
+	ByBoth   Author = "both"  // the model, once it had seen a problem and what the words alone make
+	ByWords  Author = "words" // the words of the request alone
+)
 
 // Fact is what a run keeps of a step's manifest, so that a later change of the plugin does not change what
 // was approved.

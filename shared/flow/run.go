@@ -18,12 +18,16 @@ type Run struct {
 	Denied    bool
 	By        string // who decided
 	Decided   time.Time
+	Revision  int       // how often the plan was edited while it waited
+	Past      []Version // the plans that it had before, oldest first
 	Stopping  bool
 	StoppedBy string // the role of who stopped it last
 	Back      Type   // "" forward, GoBack or UndoAsked
 	Problem   *Problem
 	Culprit   string // the unit the Problem is about
 	Ended     time.Time
+
+	Installed json.RawMessage // the task that the plan became, as system-tasks shows it
 }
 
 // StepRun is a step of the plan with its units: one, or one for each item of a foreach.
@@ -69,6 +73,7 @@ type Unit struct {
 	UndoErr  *Problem
 	UndoFrom time.Time // when the last undo began …
 	UndoTo   time.Time // … and ended
+	Taken    string    // the run that did it, when this one was forked from it: it is not ours to undo
 }
 
 // Attempt is one try of a unit.
@@ -82,11 +87,7 @@ type Attempt struct {
 // Fold returns the run that a journal tells of.
 func Fold(h Header, journal []Event) *Run {
 	r := &Run{Header: h, State: Running}
-	for _, s := range h.Plan.Steps {
-		step := &StepRun{Step: s, Fact: h.Facts[s.ID]}
-		step.plan()
-		r.Steps = append(r.Steps, step)
-	}
+	r.begin()
 	if h.Approve {
 		r.State = WaitingApproval
 	}
@@ -94,6 +95,17 @@ func Fold(h Header, journal []Event) *Run {
 		r.Apply(e)
 	}
 	return r
+}
+
+// begin plans all steps.
+func (r *Run) begin() {
+	r.Steps = nil
+	for _, s := range r.Plan.Steps {
+		step := &StepRun{Step: s, Fact: r.Facts[s.ID]}
+		step.plan()
+		r.Steps = append(r.Steps, step)
+	}
+	r.takeOver()
 }
 
 // plan puts a step back to its beginning. Attempts of its only unit stay visible.
@@ -112,10 +124,10 @@ func (s *StepRun) plan() {
 func (r *Run) Apply(e Event) {
 	r.Rev++
 	switch e.Type {
-	case Approved:
-		r.Approved, r.By, r.Decided, r.State = true, e.By, e.At, Running
-	case Denied:
-		r.Denied, r.By, r.Decided = true, e.By, e.At
+	case Approved, Denied, Edited:
+		r.decide(e)
+	case Installed:
+		r.Installed = e.Receipt
 	case Stop:
 		r.Round++
 		r.Stopping, r.By, r.StoppedBy = true, e.By, e.Role
@@ -152,6 +164,16 @@ func (r *Run) goOn(state State, back Type) {
 
 // reset plans again what did not end well, and the step from with all that depend on it.
 func (r *Run) reset(from string) {
+	again := r.anew(from)
+	for _, s := range r.Steps {
+		if again[s.ID] {
+			s.plan()
+		}
+	}
+}
+
+// anew names the steps that run again from one on: it, what did not end well, and all that depend on these.
+func (r *Run) anew(from string) map[string]bool {
 	again := map[string]bool{}
 	for grown := true; grown; {
 		grown = false
@@ -162,11 +184,7 @@ func (r *Run) reset(from string) {
 			}
 		}
 	}
-	for _, s := range r.Steps {
-		if again[s.ID] {
-			s.plan()
-		}
-	}
+	return again
 }
 
 // well reports whether all of a step is done.

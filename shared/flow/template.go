@@ -144,6 +144,7 @@ type Sources struct {
 	Steps   []string // ids, each once, in the order of their first use
 	Trigger bool     // the event that started the run: outside data
 	Item    bool     // what foreach goes over
+	Params  []string // names of the plan's own parameters, likewise; "" for all of them at once
 }
 
 // SourcesOf returns what the expressions in value read. Text that is no valid template reads nothing:
@@ -174,6 +175,14 @@ func (s *Sources) add(p path) {
 		s.Trigger = true
 	case "item", "index":
 		s.Item = true
+	case "params":
+		name := ""
+		if len(p) > 1 {
+			name = p[1].name
+		}
+		if !slices.Contains(s.Params, name) {
+			s.Params = append(s.Params, name)
+		}
 	case "steps":
 		if len(p) > 1 && !slices.Contains(s.Steps, p[1].name) {
 			s.Steps = append(s.Steps, p[1].name)

@@ -28,6 +28,11 @@ type View struct {
 	Card     *Card         `json:"card,omitempty"`
 	Steps    []ViewStep    `json:"steps"`
 	Can      Can           `json:"can"`
+
+	Author  Author          `json:"author,omitempty"`
+	Params  json.RawMessage `json:"params,omitempty"`  // the values of the plan's own parameters
+	Install bool            `json:"install,omitempty"` // approved, it becomes a task
+	Fork    *ViewFork       `json:"fork,omitempty"`    // the run that this one is made from
 }
 
 // ViewError is why a run failed, and where.
@@ -44,6 +49,11 @@ type ViewApproval struct {
 	By      string    `json:"by,omitempty"`
 	At      time.Time `json:"at,omitzero"`
 	Expires time.Time `json:"expires,omitzero"`
+
+	Role     string `json:"role,omitempty"`      // that whoever approves must have
+	FourEyes bool   `json:"four_eyes,omitempty"` // the one whose plan it is may not approve it
+	Revision int    `json:"revision,omitempty"`  // how often the plan was edited
+	Editor   string `json:"editor,omitempty"`    // by whom last
 }
 
 // ViewStep is a unit of a run.
@@ -61,6 +71,7 @@ type ViewStep struct {
 	Files    json.RawMessage `json:"files,omitempty"`
 	Until    time.Time       `json:"wait_until,omitzero"`
 	Undo     *ViewUndo       `json:"undo,omitempty"`
+	Taken    string          `json:"taken,omitempty"` // the run that did it
 }
 
 // ViewAttempt is one try.
@@ -85,6 +96,7 @@ type ViewUndo struct {
 type Can struct {
 	Approve bool `json:"approve"`
 	Deny    bool `json:"deny"`
+	Edit    bool `json:"edit"`
 	Cancel  bool `json:"cancel"`
 	Retry   bool `json:"retry"`
 	Undo    bool `json:"undo"`
@@ -96,6 +108,7 @@ func (r *Run) View(now time.Time) View {
 		ID: r.ID, Rev: r.Rev, Title: r.Title(), Task: r.Plan.TaskID, Origin: r.Origin, Text: r.Text, User: r.User, Lang: r.Lang,
 		Created: r.Created, Ended: r.Ended, Zone: r.Zone, Date: r.Date, State: r.Shown(now), Digest: r.Digest, DryRun: r.DryRun,
 		Approval: r.viewApproval(), Card: r.Card, Can: r.Can(now),
+		Author: r.Author, Params: r.Header.Params, Install: r.Install, Fork: r.Fork.view(),
 	}
 	v.Exit = v.State.Exit()
 	if r.Problem != nil {
@@ -136,7 +149,12 @@ func (r *Run) viewApproval() *ViewApproval {
 	if !r.Approve {
 		return nil
 	}
-	a := &ViewApproval{Needed: true, State: "open", By: r.By, At: r.Decided, Expires: r.Expires}
+	a := &ViewApproval{
+		Needed: true, State: "open", By: r.By, At: r.Decided, Expires: r.Expires, Role: r.Approver, FourEyes: r.FourEyes, Revision: r.Revision,
+	}
+	if r.Revision > 0 {
+		a.Editor = r.Past[r.Revision-1].By
+	}
 	switch {
 	case r.Approved:
 		a.State = "approved"
@@ -155,6 +173,7 @@ func (r *Run) Can(now time.Time) Can {
 	return Can{
 		Approve: open,
 		Deny:    open,
+		Edit:    open,
 		Cancel:  !over && !r.Stopping,
 		Retry:   over && r.State != StateDone && r.State != StateDenied && r.State != Expired,
 		Undo:    over && !r.DryRun && r.State != StateUndone && r.canUndo(now),
@@ -181,6 +200,7 @@ func (s *StepRun) undoOpen(u *Unit, now time.Time) bool {
 func (s *StepRun) view(u *Unit, now time.Time) ViewStep {
 	v := ViewStep{
 		ID: u.ID, Plugin: s.Plugin, Title: s.Fact.Title, Effect: s.Fact.Effect, State: u.State, Needs: s.Needs, Params: u.Params,
+		Taken: u.Taken,
 	}
 	if v.Params == nil {
 		v.Params = s.Params
@@ -226,6 +246,20 @@ type Card struct {
 	Undoable   int         `json:"undoable"`
 	Total      int         `json:"total"`
 	Lines      []string    `json:"lines"`
+	Undos      []CardUndo  `json:"undos,omitempty"` // what can be taken back, and for how long
+	Cost       *Cost       `json:"cost,omitempty"`  // nil where nobody has estimated it
+}
+
+// CardUndo is a step that can be taken back for a while.
+type CardUndo struct {
+	Step string        `json:"step"`
+	For  time.Duration `json:"for_ns"`
+}
+
+// Cost is an estimate of what a plan costs.
+type Cost struct {
+	Tokens int64  `json:"tokens,omitempty"`
+	Amount string `json:"amount,omitempty"` // with its currency
 }
 
 // Recipient is somebody who gets something.

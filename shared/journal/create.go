@@ -1,17 +1,16 @@
 package journal
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/mail"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
+	"github.com/hearthfaas/hearth/shared/fn"
 	"github.com/hearthfaas/hearth/shared/manifest"
 	"github.com/hearthfaas/hearth/shared/plugin"
 	"github.com/hearthfaas/hearth/shared/policy"
@@ -31,6 +30,7 @@ const (
 	FromWebhook = "webhook"
 	FromMessage = "message"
 	FromHand    = "manual"
+	FromFork    = "fork" // of another run; asks for approval as a chat does
 )
 
 // Request is what a run is created from.
@@ -50,29 +50,53 @@ type Request struct {
 	Ask     bool          // approval even where policy asks for none
 	Domains []string      // mail domains that are our own
 	Recall  time.Duration // how long irreversible steps wait before they act, when they were asked for in chat
+
+	Author   flow.Author // who made the plan
+	FourEyes bool        // nobody approves a plan of their own
+	Install  bool        // approved, the plan becomes a task
+	Fork     *flow.Fork  // what is taken over from another run
+	Date     string      // the day of the run, where it is not today
+	ByName   bool        // mistakes name the step, not its place in a file: steps.mail.params.to
 }
 
-// Prepare fixes everything about a run that must not change later: day and zone, effects as the plugins
-// declare them now, the blast radius, and the digest that an approval is bound to. It refuses a plan that
-// names unknown plugins or parameters, with the place.
+// Under returns the request with what the settings say of all runs: HEARTH_DOMAINS, HEARTH_RECALL and
+// HEARTH_APPROVAL.
+func (r Request) Under(env *fn.Env) (Request, error) {
+	var err error
+	if r.Recall, err = time.ParseDuration(env.Setting("HEARTH_RECALL", DefaultRecall.String())); err != nil {
+		return r, fault.As(fault.Invalid, err, "want a time such as 30s").At("HEARTH_RECALL")
+	}
+	r.Domains = strings.FieldsFunc(env.Setting("HEARTH_DOMAINS", ""), func(c rune) bool { return c == ',' || c == ' ' })
+	r.FourEyes, err = FourEyes(env)
+	return r, err
+}
+
+// Prepare fixes everything about a run that must not change later: day and zone, the values of the plan's
+// parameters, effects as the plugins declare them now, the blast radius, and the digest that an approval is
+// bound to. It refuses a plan that names unknown plugins or parameters, with the place.
 func Prepare(r Request, plugins []manifest.Manifest) (flow.Header, error) {
 	h := flow.Header{
 		ID: r.ID, Plan: r.Plan, Text: r.Text, User: r.By.User, Role: string(r.By.Role), Session: r.Session, Reply: r.Reply,
-		Lang: r.Lang, Created: r.Now, Zone: r.Zone.String(), Date: r.Now.In(r.Zone).Format(time.DateOnly), Event: r.Event,
+		Lang: r.Lang, Created: r.Now, Zone: r.Zone.String(), Date: r.Date, Event: r.Event,
 		Origin: r.Origin, DryRun: r.DryRun, Facts: map[string]flow.Fact{}, Card: &flow.Card{}, Digest: flow.Digest(r.Plan),
+		Author: r.Author, FourEyes: r.FourEyes, Install: r.Install, Fork: r.Fork, Approve: r.Install,
+	}
+	if h.Date == "" {
+		h.Date = r.Now.In(r.Zone).Format(time.DateOnly)
+	}
+	scope := flow.Scope{Now: r.Now.In(r.Zone), Date: h.Date, Run: r.ID}
+	var err error
+	if h.Params, err = r.Plan.Resolve(scope); err != nil {
+		return h, err
+	}
+	scope.Params, scope.Event, scope.Steps = h.Params, r.Event, map[string]json.RawMessage{}
+	if r.Install { // each run of the task will have a day and values of its own
+		scope.Date, h.Params = "", nil
 	}
 	for i, s := range r.Plan.Steps {
-		m, err := find(plugins, s.Plugin)
-		if err != nil {
-			return h, err.At(fmt.Sprintf("steps[%d].plugin", i))
+		if err := add(&h, s, scope, r, plugins); err != nil {
+			return h, place(err, placeOf(r, i, s))
 		}
-		if err := checkParams(m, s); err != nil {
-			return h, place(err, fmt.Sprintf("steps[%d].", i))
-		}
-		fact := factOf(m, s, r.Lang)
-		h.Facts[s.ID] = fact
-		describe(h.Card, m, dated(s, h.Date), fact, r)
-		h.Approve = h.Approve || asks(s, fact, r)
 	}
 	if r.DryRun {
 		h.Approve = false
@@ -80,16 +104,50 @@ func Prepare(r Request, plugins []manifest.Manifest) (flow.Header, error) {
 	if h.Approve {
 		h.Expires = r.Now.Add(ApprovalFor)
 	}
-	if r.Origin == FromChat || r.Origin == FromMessage {
+	if r.Origin == FromChat || r.Origin == FromMessage || r.Origin == FromFork {
 		h.Recall = r.Recall
 	}
 	return h, nil
 }
 
-// dated is a step as people see it: with the run's day in it.
-func dated(s flow.Step, date string) flow.Step {
-	s.Params = json.RawMessage(strings.ReplaceAll(string(s.Params), "{{date}}", date))
-	return s
+func placeOf(r Request, i int, s flow.Step) string {
+	if r.ByName {
+		return "steps." + s.ID + "."
+	}
+	return fmt.Sprintf("steps[%d].", i)
+}
+
+// add adds what follows from one step to a header, and what is known of its result beforehand to scope.
+func add(h *flow.Header, s flow.Step, scope flow.Scope, r Request, plugins []manifest.Manifest) error {
+	m, unknown := find(plugins, s.Plugin)
+	if unknown != nil {
+		return unknown.At("plugin")
+	}
+	known, open, err := preview(&s, scope)
+	if err != nil {
+		return err
+	}
+	if err := checkParams(m, known, open); err != nil {
+		return err
+	}
+	fact := factOf(m, s, r.Lang)
+	h.Facts[s.ID] = fact
+	if r.Fork.Takes(s.ID) {
+		if result := taken(r.Fork, s); result != nil {
+			scope.Steps[s.ID] = result
+		}
+		h.Card.Lines = append(h.Card.Lines, fact.Title+words(r.Lang, " (taken over from ", "（沿用运行 ")+"`"+r.Fork.Run+"`"+words(r.Lang, ")", " 的结果）"))
+		return nil
+	}
+	if result := foreseen(m, s); result != nil {
+		scope.Steps[s.ID] = result
+	}
+	describe(h.Card, m, s, fact, r)
+	if !r.Install && asks(s, fact, r) {
+		h.Approve = true
+		h.Approver = strongest(h.Approver, s.Approval)
+	}
+	return nil
 }
 
 func find(plugins []manifest.Manifest, id string) (manifest.Manifest, *fault.Error) {
@@ -104,12 +162,62 @@ func find(plugins []manifest.Manifest, id string) (manifest.Manifest, *fault.Err
 	return manifest.Manifest{}, fault.New(fault.Invalid, "no plugin %q is deployed; there are: %s", id, strings.Join(names, ", "))
 }
 
-// checkParams validates parameters that hold no expressions; the others are validated when they are known.
-func checkParams(m manifest.Manifest, s flow.Step) error {
-	if bytes.Contains(s.Params, []byte("{{")) || len(s.Params) == 0 {
-		return nil
+// preview puts into the parameters of s what is known before the run. It returns those that are known as a
+// whole, and the names of the others.
+func preview(s *flow.Step, scope flow.Scope) (known flow.Values, open []string, err error) {
+	var params flow.Values
+	if err := json.Unmarshal(s.Params, &params); len(s.Params) > 0 && err != nil {
+		return nil, nil, fault.As(fault.Invalid, err, "parameters are an object").At("params")
 	}
-	return plugin.Validate(m.Params, s.Params)
+	shown, known := flow.Values{}, flow.Values{}
+	for name, value := range params {
+		whole := false
+		if shown[name], whole = flow.Preview(value, scope); whole {
+			known[name] = shown[name]
+		} else {
+			open = append(open, name)
+		}
+	}
+	s.Params, err = json.Marshal(shown)
+	return known, open, err
+}
+
+// checkParams validates the parameters that are known; the others are validated when they are.
+func checkParams(m manifest.Manifest, known flow.Values, open []string) error {
+	schema := m.Params
+	if len(open) > 0 {
+		var err error
+		if schema, err = without(schema, open); err != nil || schema == nil {
+			return err
+		}
+	}
+	raw, err := json.Marshal(known)
+	if err != nil {
+		return fault.As(fault.Internal, err, "the parameters of %s", m.ID)
+	}
+	return plugin.Validate(schema, raw)
+}
+
+// without returns a schema that does not miss the properties that are open, or nil where one property may
+// ask for another.
+func without(schema json.RawMessage, open []string) (json.RawMessage, error) {
+	var s map[string]json.RawMessage
+	var required []string
+	if json.Unmarshal(schema, &s) != nil || s["required"] != nil && json.Unmarshal(s["required"], &required) != nil {
+		return nil, nil // plugin.Validate will say so when all is known
+	}
+	for _, word := range []string{"allOf", "anyOf", "oneOf", "not", "if", "dependentRequired", "dependentSchemas", "minProperties"} {
+		if s[word] != nil {
+			return nil, nil
+		}
+	}
+	required = slices.DeleteFunc(required, func(name string) bool { return slices.Contains(open, name) })
+	var err error
+	if s["required"], err = json.Marshal(append([]string{}, required...)); err != nil {
+		return nil, fault.As(fault.Internal, err, "a schema")
+	}
+	raw, err := json.Marshal(s)
+	return raw, err
 }
 
 // place puts a prefix in front of the place of a mistake.
@@ -135,91 +243,19 @@ func factOf(m manifest.Manifest, s flow.Step, lang string) flow.Fact {
 // chat, and whatever its plan says so of.
 func asks(s flow.Step, fact flow.Fact, r Request) bool {
 	switch {
-	case s.Approval == "required" || r.Ask:
+	case s.Approval != "" && s.Approval != flow.ApprovalNever || r.Ask:
 		return true
-	case s.Approval == "never" && r.Origin != FromChat:
+	case s.Approval == flow.ApprovalNever && r.Origin != FromChat && r.Origin != FromFork:
 		return false
 	}
 	reversible := fact.Effect == string(manifest.Read) || fact.Effect == string(manifest.Idempotent) || fact.Effect == string(manifest.Compensable)
-	return !reversible && (r.Origin == FromChat || r.Origin == FromMessage)
+	return !reversible && (r.Origin == FromChat || r.Origin == FromMessage || r.Origin == FromFork)
 }
 
-// describe adds a step to the card: what it reads and writes, who gets something, and one line for people.
-func describe(card *flow.Card, m manifest.Manifest, s flow.Step, fact flow.Fact, r Request) {
-	card.Total++
-	if fact.Undo || fact.Effect == string(manifest.Read) {
-		card.Undoable++
+// strongest returns the stronger of a role, "" for none, and what a step says of its approval.
+func strongest(role, approval string) string {
+	if asked := policy.Role(approval); asked.Valid() && asked.Above(policy.Role(role)) {
+		return approval
 	}
-	files, err := plugin.Files(m.Params, s.Params)
-	if err == nil {
-		for _, f := range files {
-			if f.Mode == plugin.ModeWrite {
-				card.Writes = append(card.Writes, f.Path)
-			} else {
-				card.Reads = append(card.Reads, f.Path)
-			}
-		}
-	}
-	controls := controlValues(m, s)
-	for _, value := range controls {
-		if address, err := mail.ParseAddress(value); err == nil {
-			card.Recipients = append(card.Recipients, flow.Recipient{To: address.Address, External: external(address.Address, r.Domains)})
-		}
-	}
-	if fact.Effect == string(manifest.Read) && len(files) == 0 {
-		card.Reads = append(card.Reads, strings.Join(controls, " "))
-	}
-	card.Lines = append(card.Lines, lineOf(fact, files, controls))
-}
-
-func lineOf(fact flow.Fact, files []plugin.File, controls []string) string {
-	line := fact.Title
-	var parts []string
-	for _, value := range controls {
-		if !slices.ContainsFunc(files, func(f plugin.File) bool { return f.Path == value }) {
-			parts = append(parts, value)
-		}
-	}
-	for _, f := range files {
-		if f.Mode == plugin.ModeWrite {
-			parts = append(parts, "→ "+f.Path)
-		} else {
-			parts = append(parts, f.Path)
-		}
-	}
-	if len(parts) > 0 {
-		line += ": " + strings.Join(parts, ", ")
-	}
-	return line
-}
-
-// controlValues returns the concrete values of the parameters that steer an effect, as people must see them.
-func controlValues(m manifest.Manifest, s flow.Step) []string {
-	var params map[string]json.RawMessage
-	if json.Unmarshal(s.Params, &params) != nil {
-		return nil
-	}
-	var values []string
-	for _, name := range m.Control {
-		raw, ok := params[name]
-		if !ok {
-			continue
-		}
-		var one string
-		var many []string
-		switch {
-		case json.Unmarshal(raw, &one) == nil:
-			values = append(values, one)
-		case json.Unmarshal(raw, &many) == nil:
-			values = append(values, many...)
-		default:
-			values = append(values, string(raw))
-		}
-	}
-	return values
-}
-
-func external(address string, own []string) bool {
-	_, domain, _ := strings.Cut(address, "@")
-	return !slices.ContainsFunc(own, func(d string) bool { return strings.EqualFold(d, domain) })
+	return role
 }

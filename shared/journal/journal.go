@@ -50,17 +50,37 @@ func Resume(ctx context.Context, l *ledger.Ledger, claim ledger.Claim, now func(
 
 // Fold rebuilds a run from what the ledger keeps of it.
 func Fold(header []byte, lines []ledger.Entry) (*flow.Run, error) {
-	var h flow.Header
-	if err := json.Unmarshal(header, &h); err != nil {
-		return nil, fault.As(fault.Internal, err, "a run's header cannot be read")
-	}
-	events := make([]flow.Event, len(lines))
-	for i, line := range lines {
-		if err := json.Unmarshal(line.Body, &events[i]); err != nil {
-			return nil, fault.As(fault.Internal, err, "the line %s of run %s cannot be read", line.Key, h.ID)
-		}
+	h, events, err := decode(header, lines)
+	if err != nil {
+		return nil, err
 	}
 	return flow.Fold(h, events), nil
+}
+
+func decode(header []byte, lines []ledger.Entry) (h flow.Header, events []flow.Event, err error) {
+	if err := json.Unmarshal(header, &h); err != nil {
+		return h, nil, fault.As(fault.Internal, err, "a run's header cannot be read")
+	}
+	events = make([]flow.Event, len(lines))
+	for i, line := range lines {
+		if err := json.Unmarshal(line.Body, &events[i]); err != nil {
+			return h, nil, fault.As(fault.Internal, err, "the line %s of run %s cannot be read", line.Key, h.ID)
+		}
+	}
+	return h, events, nil
+}
+
+// Replay folds the journal of a run line by line.
+func Replay(ctx context.Context, l *ledger.Ledger, lane ledger.Lane) ([]flow.Moment, error) {
+	stored, err := l.Load(ctx, lane)
+	if err != nil {
+		return nil, err
+	}
+	h, events, err := decode(stored.Header, stored.Journal)
+	if err != nil {
+		return nil, err
+	}
+	return flow.Replay(h, events), nil
 }
 
 // Load reads a run without a claim.

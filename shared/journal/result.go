@@ -34,6 +34,9 @@ func result(run *flow.Run, now time.Time) ([]byte, error) {
 // Summary tells in Markdown how a run ended: one line for the whole, one for each step, what went wrong,
 // and what to do next.
 func Summary(run *flow.Run) string {
+	if run.Install && run.State == flow.StateDone {
+		return installed(run)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "**%s**\n", headline(run))
 	for _, s := range run.Steps {
@@ -47,6 +50,9 @@ func Summary(run *flow.Run) string {
 		fmt.Fprintf(&b, "\n%s `%s`: %s\n", words(run.Lang, "What went wrong in", "出错的步骤"), run.Culprit, run.Problem.Message)
 	}
 	fmt.Fprintf(&b, "\n%s `%s`", words(run.Lang, "Run", "运行"), run.ID)
+	if run.Approved && run.By != run.User && run.By != "" {
+		fmt.Fprintf(&b, " · %s %s", words(run.Lang, "approved by", "批准人："), run.By)
+	}
 	if next := advice(run); next != "" {
 		fmt.Fprintf(&b, " · %s", next)
 	}
@@ -82,6 +88,9 @@ func unitLine(lang string, s *flow.StepRun, u *flow.Unit) string {
 	}
 	switch u.State {
 	case flow.UnitDone:
+		if u.Taken != "" {
+			return fmt.Sprintf("= %s: %s `%s`  `%s`", title, words(lang, "taken over from", "沿用运行"), u.Taken, u.ID)
+		}
 		summary := u.Answer().Summary
 		if summary == "" {
 			summary = words(lang, "done", "完成")
@@ -114,6 +123,8 @@ func advice(run *flow.Run) string {
 	switch run.State {
 	case flow.RolledBack, flow.StateFailed:
 		return "`hearth runs retry " + run.ID + "`"
+	case flow.Expired:
+		return words(run.Lang, "ask again: ", "重新申请：") + "`hearth runs fork " + run.ID + "`"
 	case flow.NeedsHuman, flow.Stopped:
 		return "`hearth runs show " + run.ID + "` · `hearth runs undo " + run.ID + "`"
 	default:

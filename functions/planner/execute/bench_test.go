@@ -322,11 +322,31 @@ func show(v flow.View) string {
 // decide tells system-tasks what somebody with a role decides about a run.
 func (b *bench) decide(user string, role policy.Role, lane ledger.Lane, verb, body string) error {
 	b.t.Helper()
-	return b.post(user, role, "runs/"+string(lane)+"/"+verb, body)
+	resp := b.ask(user, role, "runs/"+string(lane)+"/"+verb, body)
+	defer resp.Body.Close()
+	return fault.Read(resp)
 }
 
 // post asks system-tasks for something.
 func (b *bench) post(user string, role policy.Role, path, body string) error {
+	b.t.Helper()
+	resp := b.ask(user, role, path, body)
+	defer resp.Body.Close()
+	return fault.Read(resp)
+}
+
+// fork makes a new run of an old one, for a member.
+func (b *bench) fork(user, id, body string) (v flow.View, err error) {
+	b.t.Helper()
+	resp := b.ask(user, policy.Member, "runs/"+id+"/fork", body)
+	defer resp.Body.Close()
+	if err := fault.Read(resp); err != nil {
+		return v, err
+	}
+	return v, json.NewDecoder(resp.Body).Decode(&v)
+}
+
+func (b *bench) ask(user string, role policy.Role, path, body string) *http.Response {
 	b.t.Helper()
 	url := gateway.Base(b.env) + "/function/system-tasks/" + path
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url, bytes.NewReader([]byte(body)))
@@ -339,8 +359,7 @@ func (b *bench) post(user string, role policy.Role, path, body string) error {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	return fault.Read(resp)
+	return resp
 }
 
 var errDown = errors.New("connection reset by peer")

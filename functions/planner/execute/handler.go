@@ -109,6 +109,8 @@ func (h *handler) drive(ctx, heeding context.Context, j *journal.Journal) error 
 			err = h.runAll(ctx, heeding, j, m.Units)
 		case flow.ActBack, flow.ActUndo:
 			return h.handOver(ctx, j)
+		case flow.ActInstall:
+			err = h.install(ctx, j)
 		case flow.ActEnd:
 			return h.end(ctx, j, m.State, nil)
 		}

@@ -100,7 +100,7 @@ func (h *handler) scope(ctx context.Context, run *flow.Run, step *flow.StepRun, 
 		return flow.Scope{}, fault.As(fault.Invalid, err, "the zone %s", run.Zone)
 	}
 	s := flow.Scope{
-		Now: h.env.Now().In(zone), Date: run.Date, Run: run.ID, Event: run.Event, Steps: map[string]json.RawMessage{},
+		Now: h.env.Now().In(zone), Date: run.Date, Run: run.ID, Event: run.Event, Params: run.Header.Params, Steps: map[string]json.RawMessage{},
 		Place: fmt.Sprintf("steps.%s.params", step.ID),
 	}
 	if u != nil && step.Foreach != "" {

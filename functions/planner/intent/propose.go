@@ -6,21 +6,25 @@ import (
 	"strings"
 
 	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/fn"
 	"github.com/hearthfaas/hearth/shared/manifest"
 	"github.com/hearthfaas/hearth/shared/model"
 	"github.com/hearthfaas/hearth/shared/model/builtin"
 )
 
-// author is whose plan people are asked to approve.
-type author string
-
-// The authors of a plan.
-const (
-	byModel author = "model" // its own
-	byBoth  author = "both"  // the model's, once it had seen a problem and what the words alone make
-	byWords author = "words" // the words' alone, because the model's own did not hold
-)
+// author is whose plan it is. Without a language model it is that of the words alone; a task that is started
+// by its phrase was written by a person.
+func (t *turn) author() flow.Author {
+	switch {
+	case t.by == "":
+		return flow.ByPerson
+	case t.model.Builtin():
+		return flow.ByWords
+	default:
+		return t.by
+	}
+}
 
 // byline says whose plan it is. Without a language model there is nothing to tell apart.
 func (t *turn) byline() string {
@@ -28,16 +32,16 @@ func (t *turn) byline() string {
 		return ""
 	}
 	switch t.by {
-	case byModel, byBoth:
+	case flow.ByModel, flow.ByBoth:
 		line := t.words("The model made this plan.", "此计划由模型制定。")
-		if t.by == byBoth {
+		if t.by == flow.ByBoth {
 			line = t.words("The model made this plan after it was shown what your words alone make.", "此计划由模型参照仅由您的文字得出的计划制定。")
 		}
 		if len(t.settled) > 0 {
 			line += t.words(" Settled by the tools' own rules: ", "由工具自身的规则确定：") + strings.Join(t.settled, ", ") + t.words(".", "。")
 		}
 		return "\n\n" + line
-	case byWords:
+	case flow.ByWords:
 		return "\n\n" + t.words("This plan follows from your words alone: the model's own did not hold.", "此计划仅由您的文字得出：模型自己的计划不成立。")
 	default:
 		return "" // a task that somebody wrote
@@ -52,7 +56,7 @@ func (t *turn) plan(ctx context.Context, tools []manifest.Manifest) (bool, error
 		tools = builtin.Retrieve(t.in.Inbound.Text, tools, mostTools)
 	}
 	req := t.planRequest(tools)
-	t.by = byModel
+	t.by = flow.ByModel
 	var refused []string
 	for try := range 1 + repairs {
 		d, err := t.model.Plan(ctx, req)
@@ -79,11 +83,11 @@ func (t *turn) plan(ctx context.Context, tools []manifest.Manifest) (bool, error
 		req.Previous, req.Problems = d, refused
 		if words := t.ownWords(); words != "" {
 			req.Problems = append(req.Problems, words)
-			t.by = byBoth
+			t.by = flow.ByBoth
 		}
 	}
 	if len(t.hint.Steps) > 0 {
-		t.by = byWords
+		t.by = flow.ByWords
 		return true, t.propose(model.Draft(t.hint), tools)
 	}
 	t.out.Markdown = t.words("I could not make a plan that holds: ", "我没能制定出可行的计划：") + refused[0]

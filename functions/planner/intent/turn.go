@@ -11,6 +11,7 @@ import (
 	"github.com/hearthfaas/hearth/shared/budget"
 	"github.com/hearthfaas/hearth/shared/channel"
 	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/fn"
 	"github.com/hearthfaas/hearth/shared/ledger"
 	"github.com/hearthfaas/hearth/shared/manifest"
@@ -35,7 +36,7 @@ type turn struct {
 	out  message.Outbound
 	run  *ledger.Spawn
 	hint builtin.Draft // what the request's words alone make
-	by   author        // of the plan, where there is one
+	by   flow.Author   // of the plan that was made here, where there is one
 
 	settled []string // parameters that the model's plan did not get from the model
 

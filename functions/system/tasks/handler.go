@@ -11,6 +11,7 @@ import (
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/fn"
 	"github.com/hearthfaas/hearth/shared/gateway"
+	"github.com/hearthfaas/hearth/shared/journal"
 	"github.com/hearthfaas/hearth/shared/ledger"
 	"github.com/hearthfaas/hearth/shared/plugin/remote"
 )
@@ -28,6 +29,7 @@ type handler struct {
 	registry *remote.Registry
 	budget   *budget.Book
 	zone     *time.Location
+	fourEyes bool // nobody approves a plan of their own
 }
 
 func start(ctx context.Context, env *fn.Env) (http.Handler, error) {
@@ -48,6 +50,9 @@ func start(ctx context.Context, env *fn.Env) (http.Handler, error) {
 	if h.zone, err = env.Zone(); err != nil {
 		return nil, err
 	}
+	if h.fourEyes, err = journal.FourEyes(env); err != nil {
+		return nil, err
+	}
 	return h.routes(), nil
 }
 
@@ -57,11 +62,13 @@ func (h *handler) routes() http.Handler {
 		return gateway.SignedIn(h.env, name, answer)
 	}
 	mux.HandleFunc("GET /{$}", signedIn(h.listTasks))
+	mux.HandleFunc("POST /tasks", signedIn(h.listTasks))
 	mux.HandleFunc("GET /{task}", signedIn(h.getTask))
 	mux.HandleFunc("PUT /{task}", signedIn(h.putTask))
 	mux.HandleFunc("DELETE /{task}", signedIn(h.deleteTask))
 	mux.HandleFunc("GET /{task}/{detail}", signedIn(h.history)) // less specific than /runs/{run}
 	mux.HandleFunc("POST /{task}/run", signedIn(h.runTask))
+	mux.HandleFunc("POST /{task}/install", signedIn(h.putTask)) // what a run that installs a task calls
 	mux.HandleFunc("POST /{task}/enable", signedIn(func(ctx context.Context, r gateway.Request) (any, error) { return h.turn(ctx, r, false) }))
 	mux.HandleFunc("POST /{task}/disable", signedIn(func(ctx context.Context, r gateway.Request) (any, error) { return h.turn(ctx, r, true) }))
 	mux.HandleFunc("POST /{task}/hook", h.hook)
@@ -69,6 +76,10 @@ func (h *handler) routes() http.Handler {
 	mux.HandleFunc("POST /runs", signedIn(h.listRuns))
 	mux.HandleFunc("GET /runs/{run}", signedIn(h.getRun))
 	mux.HandleFunc("POST /runs/{run}/{verb}", signedIn(h.decide))
+	mux.HandleFunc("POST /runs/{run}/edit", signedIn(h.edit))
+	mux.HandleFunc("POST /runs/{run}/fork", signedIn(h.fork))
+	mux.HandleFunc("POST /runs/{run}/freeze", signedIn(h.freeze))
+	mux.HandleFunc("GET /runs/{run}/replay", signedIn(h.replay))
 	mux.HandleFunc("POST /stop", signedIn(h.stop))
 	mux.HandleFunc("GET /stop", signedIn(h.brakes))
 	mux.HandleFunc("POST /resume", signedIn(h.resume))

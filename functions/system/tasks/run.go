@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hearthfaas/hearth/shared/fault"
@@ -129,18 +128,33 @@ func (h *handler) decide(ctx context.Context, r gateway.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.apply(ctx, lane, run, r.By, verb, in); err != nil {
+	before, err := h.apply(ctx, lane, run, r.By, verb, in)
+	if err != nil {
 		return nil, err
 	}
 	if run, err = journal.Load(ctx, h.ledger, lane); err != nil {
 		return nil, err
 	}
-	return run.View(h.env.Now()), h.gateway.Ring(ctx, "planner-execute", string(lane))
+	if verb == "approve" && !run.Approved {
+		return nil, overtaken(run)
+	}
+	return decided{run.View(h.env.Now()), before}, h.gateway.Ring(ctx, "planner-execute", string(lane))
 }
 
-func (h *handler) apply(ctx context.Context, lane ledger.Lane, run *flow.Run, by policy.Principal, verb string, in decision) error {
+// decided is a run after a decision. Earlier is who had said the same before, and when: that one counts.
+type decided struct {
+	flow.View
+	Earlier *earlier `json:"earlier,omitempty"`
+}
+
+type earlier struct {
+	By string    `json:"by"`
+	At time.Time `json:"at"`
+}
+
+func (h *handler) apply(ctx context.Context, lane ledger.Lane, run *flow.Run, by policy.Principal, verb string, in decision) (*earlier, error) {
 	can, stop := run.Can(h.env.Now()), ledger.KeepStop
-	e := flow.Event{At: h.env.Now(), By: by.User, Role: string(by.Role), From: in.From}
+	e := flow.Event{At: h.env.Now(), By: by.User, Role: string(by.Role), From: in.From, Revision: run.Revision}
 	allowed := false
 	switch verb {
 	case "approve":
@@ -152,24 +166,47 @@ func (h *handler) apply(ctx context.Context, lane ledger.Lane, run *flow.Run, by
 	case "retry":
 		e.Type, allowed, stop = flow.RetryAsked, can.Retry || in.From != "" && run.State.Over(), ledger.ClearStop
 		if stopper := policy.Role(run.StoppedBy); stopper.Above(by.Role) {
-			return fault.New(fault.Forbidden, "somebody with the role %s stopped it, and you have %s", stopper, by.Role)
+			return nil, fault.New(fault.Forbidden, "somebody with the role %s stopped it, and you have %s", stopper, by.Role)
 		}
 	case "undo":
 		e.Type, allowed, stop = flow.UndoAsked, can.Undo, ledger.ClearStop
 	}
 	if !allowed {
-		return fault.New(fault.Conflict, "the run is %s: it cannot %s now", run.Shown(h.env.Now()), verb).Try("hearth runs show " + run.ID)
+		return nil, h.cannot(run, verb)
 	}
-	if err := check(run, in); err != nil {
-		return err
+	if err := check(run, verb, in); err != nil {
+		return nil, err
+	}
+	if verb == "approve" {
+		if err := journal.MayApprove(run, by, h.fourEyes); err != nil {
+			return nil, err
+		}
 	}
 	return h.write(ctx, lane, run, e, stop)
 }
 
+// cannot says why a run does not do what is asked of it: who decided, or that nobody did in time, and what
+// it is now.
+func (h *handler) cannot(run *flow.Run, verb string) error {
+	decision := verb == "approve" || verb == "deny" || verb == "edit"
+	switch {
+	case decision && (run.Approved || run.Denied):
+		return fault.New(fault.Conflict, "%s decided about its plan at %s, and the run is %s: it cannot %s now",
+			run.By, run.Decided.UTC().Format(time.RFC3339), run.Shown(h.env.Now()), verb).Try("hearth runs show " + run.ID)
+	case decision && run.Approve && !run.Expires.IsZero() && !h.env.Now().Before(run.Expires):
+		return fault.New(fault.Conflict, "the plan lapsed at %s: nobody had approved it", run.Expires.UTC().Format(time.RFC3339)).
+			Try("ask again: hearth runs fork " + run.ID)
+	default:
+		return fault.New(fault.Conflict, "the run is %s: it cannot %s now", run.Shown(h.env.Now()), verb).Try("hearth runs show " + run.ID)
+	}
+}
+
 // check binds a decision to the plan that was seen, and a retry to a step that there is.
-func check(run *flow.Run, in decision) error {
-	if in.Digest != "" && (len(in.Digest) < 12 || !strings.HasPrefix(run.Digest, in.Digest)) {
-		return fault.New(fault.Conflict, "the plan is not the one that was shown").At("digest").Try("hearth runs show " + run.ID)
+func check(run *flow.Run, verb string, in decision) error {
+	if verb == "approve" || in.Digest != "" && verb != "deny" {
+		if err := journal.CheckSeen(run, in.Digest); err != nil {
+			return err
+		}
 	}
 	if in.From == "" {
 		return nil
@@ -182,21 +219,24 @@ func check(run *flow.Run, in decision) error {
 	return fault.New(fault.Invalid, "the run has no step %q", in.From).At("from")
 }
 
-func (h *handler) write(ctx context.Context, lane ledger.Lane, run *flow.Run, e flow.Event, stop ledger.Stopping) error {
+// write writes a decision down. The first under a key counts: when somebody said the same before, they are
+// returned.
+func (h *handler) write(ctx context.Context, lane ledger.Lane, run *flow.Run, e flow.Event, stop ledger.Stopping) (*earlier, error) {
 	body, err := json.Marshal(e)
 	if err != nil {
-		return fault.As(fault.Internal, err, "a decision about %s", lane)
+		return nil, fault.As(fault.Internal, err, "a decision about %s", lane)
 	}
-	first, earlier, err := h.ledger.Decide(ctx, lane, e.Key(run.Round+1), body, stop)
+	first, known, err := h.ledger.Decide(ctx, lane, e.Key(run.Round+1), body, stop)
 	if err != nil || first {
-		return err
+		return nil, err
 	}
 	var before flow.Event
-	if err := json.Unmarshal(earlier, &before); err != nil {
-		return fault.As(fault.Internal, err, "a decision about %s", lane)
+	if err := json.Unmarshal(known, &before); err != nil {
+		return nil, fault.As(fault.Internal, err, "a decision about %s", lane)
 	}
-	if before.Type != e.Type {
-		return fault.New(fault.Conflict, "%s already said %s", before.By, before.Type)
+	if before.Type != e.Type || e.Type == flow.Edited {
+		return nil, fault.New(fault.Conflict, "%s decided first: %s, at %s", before.By, before.Type, before.At.UTC().Format(time.RFC3339)).
+			Try("hearth runs show " + run.ID)
 	}
-	return nil
+	return &earlier{before.By, before.At}, nil
 }

@@ -92,7 +92,7 @@ func (h *handler) stopped(ctx context.Context, runs map[ledger.Lane]*flow.Run, b
 			continue
 		}
 		e := flow.Event{Type: flow.Stop, At: h.env.Now(), By: by.User, Role: string(by.Role)}
-		if err := h.write(ctx, lane, run, e, ledger.SetStop); err != nil {
+		if _, err := h.write(ctx, lane, run, e, ledger.SetStop); err != nil {
 			return nil, err
 		}
 		ids = append(ids, string(lane))

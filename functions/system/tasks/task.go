@@ -209,6 +209,10 @@ func (h *handler) prepare(ctx context.Context, t journal.Task, plan flow.Plan, r
 		r.Lang = h.env.Setting("HEARTH_LANG", "en")
 	}
 	r.By = policy.Principal{User: t.Owner, Role: t.Role, Via: "task " + plan.TaskID}
+	r.Author = flow.ByPerson
+	if r, err = r.Under(h.env); err != nil {
+		return flow.Header{}, err
+	}
 	return journal.Prepare(r, plugins)
 }
 
@@ -227,7 +231,8 @@ func lang(r gateway.Request) string {
 // runTask starts a task by hand.
 func (h *handler) runTask(ctx context.Context, r gateway.Request) (any, error) {
 	var in struct {
-		DryRun bool `json:"dry_run"`
+		DryRun bool        `json:"dry_run"`
+		Params flow.Values `json:"params"` // other values for the plan's parameters, in this run
 	}
 	if err := r.Decode(&in); err != nil {
 		return nil, err
@@ -239,7 +244,7 @@ func (h *handler) runTask(ctx context.Context, r gateway.Request) (any, error) {
 	if err := policy.May(r.By, policy.Act, t.Owner); err != nil {
 		return nil, err
 	}
-	if err := h.moving(ctx, t.Owner); err != nil {
+	if plan, err = plan.With(in.Params); err != nil {
 		return nil, err
 	}
 	lane := h.ledger.NewRun(h.ledger.TasksLane())
@@ -254,6 +259,9 @@ func (h *handler) runTask(ctx context.Context, r gateway.Request) (any, error) {
 }
 
 func (h *handler) spawn(ctx context.Context, lane ledger.Lane, header flow.Header) error {
+	if err := h.moving(ctx, header.User); err != nil {
+		return err
+	}
 	raw, err := json.Marshal(header)
 	if err != nil {
 		return fault.As(fault.Internal, err, "the run %s", lane)
