@@ -17,41 +17,47 @@ const perPartition = 64
 // pumpLife is how long a pump counts as alive after its last round.
 const pumpLife = 2 * time.Second
 
-// Due returns the lanes that are due in the partitions of this pump, oldest first within a partition, and
-// the tasks whose slot has come. Pumps share the partitions by rendezvous hashing over the pumps that were
-// seen lately; that only spreads the load: correctness is in the claims.
-func (l *Ledger) Due(ctx context.Context, pump string) ([]Lane, map[string]time.Time, error) {
+// Due is what is due: for a pump to ring.
+type Due struct {
+	Lanes   []Lane          // of the pump's partitions, oldest first within one
+	Slots   map[string]Slot // that have come, by task
+	Watches []Watch         // deadlines that have come
+}
+
+// Due returns what is due. Pumps share the partitions by rendezvous hashing over the pumps that were seen
+// lately; that only spreads the load: correctness is in the claims.
+func (l *Ledger) Due(ctx context.Context, pump string) (Due, error) {
 	now, peers, err := l.peers(ctx, pump)
 	if err != nil {
-		return nil, nil, err
+		return Due{}, err
 	}
-	until := strconv.FormatInt(now.UnixMilli(), 10)
-	upTo := &redis.ZRangeBy{Min: "-inf", Max: until, Count: perPartition}
-	var cmds []*redis.StringSliceCmd
+	upTo := &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.UnixMilli(), 10), Count: perPartition}
+	var lanes []*redis.StringSliceCmd
 	var cron *redis.ZSliceCmd
+	var late *redis.MapStringStringCmd
+	var watch *redis.StringSliceCmd
 	_, err = l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i := range partitions {
 			if owner(peers, i) == pump {
-				cmds = append(cmds, p.ZRangeByScore(ctx, tag(partitionName(i))+"due", upTo))
+				lanes = append(lanes, p.ZRangeByScore(ctx, tag(partitionName(i))+"due", upTo))
 			}
 		}
 		cron = p.ZRangeByScoreWithScores(ctx, l.TasksLane().shared("cron"), upTo)
+		late = p.HGetAll(ctx, l.TasksLane().shared("late"))
+		watch = p.ZRangeByScore(ctx, l.TasksLane().shared("watch"), upTo)
 		return nil
 	})
 	if err != nil {
-		return nil, nil, kinded(err)
+		return Due{}, kinded(err)
 	}
-	var lanes []Lane
-	for _, cmd := range cmds {
+	due := Due{Watches: watches(watch.Val())}
+	for _, cmd := range lanes {
 		for _, lane := range cmd.Val() {
-			lanes = append(lanes, Lane(lane))
+			due.Lanes = append(due.Lanes, Lane(lane))
 		}
 	}
-	slots := map[string]time.Time{}
-	for _, z := range cron.Val() {
-		slots[z.Member.(string)] = time.UnixMilli(int64(z.Score))
-	}
-	return lanes, slots, nil
+	due.Slots, err = slots(cron.Val(), late.Val())
+	return due, err
 }
 
 // peers reports this pump as alive and returns all that are, with the server's time.

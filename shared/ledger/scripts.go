@@ -17,7 +17,7 @@ var source string
 type scripts struct {
 	accept, claim, extend, step, finish, sent, retry *redis.Script
 	spawn, wait, decide, end, fire                   *redis.Script
-	event, change, lease, unlease                    *redis.Script
+	event, change, lease, unlease, schedule, post    *redis.Script
 }
 
 func newScripts(shebang bool) scripts {
@@ -35,6 +35,7 @@ func newScripts(shebang bool) scripts {
 		finish: load("finish"), sent: load("sent"), retry: load("retry"),
 		spawn: load("spawn"), wait: load("wait"), decide: load("decide"), end: load("end"), fire: load("fire"),
 		event: load("event"), change: load("change"), lease: load("lease"), unlease: load("unlease"),
+		schedule: load("schedule"), post: load("post"),
 	}
 }
 
