@@ -24,6 +24,7 @@ var house = [][]string{
 	{"functions/catalog", "shared/provider", "shared/redisd", "shared/demo"},
 	{"functions"},
 	{"shared/journal", "shared/plugin/capability", "shared/plugin/remote"},
+	{"shared/alert"},
 	{"shared/channel", "shared/plugin"},
 	{"shared/workspace", "shared/budget"},
 	{"shared/ledger", "shared/model", "shared/audit", "shared/gateway"},

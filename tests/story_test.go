@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-smtp"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -52,6 +53,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"up":          up,
 	"exits":       exits,
 	"capture":     capture,
+	"wait-for":    waitFor,
 	"fetch":       fetch,
 	"cells":       cells,
 	"dates":       dates,
@@ -104,6 +106,23 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, not %d", got, want)
 	}
+}
+
+// waitFor runs a program until its output matches, for a minute: wait-for PROGRAM ARGS… -- PATTERN
+func waitFor(ts *testscript.TestScript, neg bool, args []string) {
+	end := slices.Index(args, "--")
+	if neg || end < 1 || end != len(args)-2 {
+		ts.Fatalf("usage: wait-for PROGRAM ARGS... -- PATTERN")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[end+1])
+	ts.Check(err)
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); {
+		ts.Check(ts.Exec(args[0], args[1:end]...))
+		if pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("stdout never matched %s", pattern)
 }
 
 // capture keeps what the first group of a pattern finds in a file: capture NAME PATTERN [stdout|stderr|FILE]

@@ -55,6 +55,7 @@ var checks = map[string]func(value string) string{
 	"SMTP_URL":          schemes("smtp", "smtps"),
 	"CONTEXT_TOKENS":    positive,
 	"HEARTH_IMAGES":     imagePairs,
+	"HEARTH_ALERT_URL":  schemes("http", "https"),
 }
 
 // readConfig puts the settings together. What does not parse is an error with its name and line; it never

@@ -75,7 +75,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 failed and ro
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
 	root.AddCommand(
 		newUpCommand(a), newFnCommand(a), newLinkCommand(a),
-		newChatCommand(a), newDoCommand(a), newTaskCommand(a), newRunsCommand(a),
+		newChatCommand(a), newDoCommand(a), newTaskCommand(a), newCalendarCommand(a), newRunsCommand(a), newAlertsCommand(a),
 		newApproveCommand(a), newDenyCommand(a), newUndoCommand(a), newStopCommand(a), newResumeCommand(a),
 		newBudgetCommand(a), newDeadCommand(a), newMailCommand(a), newUserCommand(a), newPairCommand(a), newStackCommand(a), newKeyCommand(a), newDoctorCommand(a),
 	)

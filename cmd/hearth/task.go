@@ -35,7 +35,7 @@ func newTaskApply(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "apply -f FILE", Short: "Create or replace an automation from a JSON file", Args: takes(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			raw, err := a.readFile(path)
+			raw, err := a.readFile(path, "hearth task apply")
 			if err != nil {
 				return err
 			}
@@ -50,15 +50,15 @@ func newTaskApply(a *app) *cobra.Command {
 	return cmd
 }
 
-// readFile reads a task file.
-func (a *app) readFile(path string) ([]byte, error) {
+// readFile reads a JSON file for a command.
+func (a *app) readFile(path, command string) ([]byte, error) {
 	if ext := filepath.Ext(path); ext == ".yaml" || ext == ".yml" {
-		return nil, fault.New(fault.Invalid, "a task file is JSON, and %s is YAML", path).Try("convert it: yq -o=json . " + path + " | hearth task apply -f -")
+		return nil, fault.New(fault.Invalid, "what is applied is JSON, and %s is YAML", path).Try("convert it: yq -o=json . " + path + " | " + command + " -f -")
 	}
 	in := a.in
 	switch path {
 	case "":
-		return nil, fault.New(fault.Invalid, "which file?").At("--file").Try("hearth task apply -f task.json")
+		return nil, fault.New(fault.Invalid, "which file?").At("--file").Try(command + " -f FILE.json")
 	case "-":
 	default:
 		f, err := os.Open(path)
@@ -236,6 +236,7 @@ func (d *desk) history(ctx context.Context, id string) error {
 		Fires []struct {
 			At      time.Time `json:"at"`
 			Fired   bool      `json:"fired"`
+			FiredAt time.Time `json:"fired_at"`
 			Run     string    `json:"run"`
 			Outcome string    `json:"outcome"`
 			Why     string    `json:"why"`
@@ -251,9 +252,9 @@ func (d *desk) history(ctx context.Context, id string) error {
 			if !f.Fired {
 				outcome = "skipped"
 			}
-			rows[i] = []string{d.clock(f.At), outcome, f.Run, f.Why}
+			rows[i] = []string{d.clock(f.At), d.clock(f.FiredAt), outcome, f.Run, f.Why}
 		}
-		d.table([]string{"DUE", "OUTCOME", "RUN", "WHY"}, rows)
+		d.table([]string{"DUE", "FIRED", "OUTCOME", "RUN", "WHY"}, rows)
 	})
 }
 

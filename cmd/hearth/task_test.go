@@ -60,7 +60,7 @@ func TestApply(t *testing.T) {
 func TestApplyRefusesOtherFiles(t *testing.T) {
 	f := newFake(t)
 	for path, want := range map[string]string{
-		"task.yaml": "a task file is JSON", "": "which file?", filepath.Join(t.TempDir(), "none.json"): "cannot read",
+		"task.yaml": "what is applied is JSON", "": "which file?", filepath.Join(t.TempDir(), "none.json"): "cannot read",
 	} {
 		if got := f.hearth("", nil, "task", "apply", "-f", path); got.code != 2 || !strings.Contains(got.err, want) {
 			t.Errorf("%q: %+v", path, got)
@@ -103,7 +103,7 @@ func TestTasks(t *testing.T) {
 			f.script["r3f-aaaaaaaaaa"] = breaks
 			f.extra["GET"+task+"/history"] = func([]byte) (any, error) {
 				return map[string]any{"fires": []map[string]any{
-					{"at": noon, "fired": true, "run": "r3f-aaaaaaaaaa", "outcome": "rolled_back"},
+					{"at": noon, "fired": true, "fired_at": seconds(63), "run": "r3f-aaaaaaaaaa", "outcome": "rolled_back"},
 					{"at": seconds(-86400), "fired": false, "why": "missed while the scheduler was away"},
 				}}, nil
 			}

@@ -138,6 +138,9 @@ func (i *Intake) apply(ctx context.Context, in message.Inbound, p policy.Princip
 	case o.verb == pair:
 		text, err := i.paired(ctx, in, p, lang)
 		return orderAnswer{Text: text}, true, err
+	case o.verb == alerts:
+		text, err := i.place(ctx, in, p, o.run, call)
+		return orderAnswer{Text: text}, true, err
 	case o.verb == runs:
 		list, err := i.list(ctx, call)
 		return orderAnswer{Text: listed(lang, list)}, true, err
@@ -272,6 +275,32 @@ func (i *Intake) fitting(ctx context.Context, call vault.Call, v verb) ([]view, 
 	return fit, err
 }
 
+// place makes the conversation hear of alerts, or no more.
+func (i *Intake) place(ctx context.Context, in message.Inbound, p policy.Principal, what string, call vault.Call) (string, error) {
+	lang := Speaks(in)
+	if what != here && what != off {
+		return alertsHelp.In(lang), nil
+	}
+	ask := map[string]any{"address": in.Address, "lang": lang, "on": what == here}
+	if strings.HasPrefix(p.Via, in.Address.Platform+"/") { // by a link, which can be taken back
+		ask["sender"] = in.From.ID
+	}
+	var out struct {
+		All bool `json:"all"`
+	}
+	if err := i.gateway.Call(ctx, "system-tasks/alerts", call, ask, &out); err != nil {
+		return "", err
+	}
+	switch {
+	case what == off:
+		return alertsOff.In(lang), nil
+	case out.All:
+		return alertsAll.In(lang), nil
+	default:
+		return alertsOwn.In(lang), nil
+	}
+}
+
 func (i *Intake) paired(ctx context.Context, in message.Inbound, p policy.Principal, lang string) (string, error) {
 	if p.User != "" {
 		return introduced.In(lang, p.User, p.Role), nil
@@ -296,8 +325,8 @@ func (p phrase) In(lang string, args ...any) string {
 
 var (
 	helped = phrase{
-		"Tell me what you need. Orders: /runs, /approve RUN, /deny RUN, /stop [RUN], /undo RUN, /tasks [off|on TASK], /freeze RUN, /pair. Operators: /stop all, /resume.",
-		"直接说你需要什么。指令：/runs 列出运行，/approve 批准，/deny 拒绝，/stop 停止，/undo 撤销，/tasks 列出任务（off|on 停用或启用），/freeze 固化为任务，/pair 绑定账号。管理员：/stop all 全部停止，/resume 恢复。",
+		"Tell me what you need. Orders: /runs, /approve RUN, /deny RUN, /stop [RUN], /undo RUN, /tasks [off|on TASK], /freeze RUN, /alerts here, /pair. Operators: /stop all, /resume.",
+		"直接说你需要什么。指令：/runs 列出运行，/approve 批准，/deny 拒绝，/stop 停止，/undo 撤销，/tasks 列出任务（off|on 停用或启用），/freeze 固化为任务，/alerts here 接收警报，/pair 绑定账号。管理员：/stop all 全部停止，/resume 恢复。",
 	}
 	offered    = phrase{"I do not know you yet. On a signed-in machine, run:\n\n    hearth pair %s", "我还不认识你。请在已登录的机器上运行：\n\n    hearth pair %s"}
 	privately  = phrase{"Ask me for a code in a direct chat.", "请在私聊中向我索取配对码。"}
@@ -309,6 +338,10 @@ var (
 	nothing    = phrase{"Nothing waits for that.", "没有等待处理的任务。"}
 	which      = phrase{"Which one? Say /%s RUN.", "是哪一个？请发送 /%s 任务编号。"}
 	refused    = phrase{"That did not work: %s", "没有成功：%s"}
+	alertsHelp = phrase{"Say /alerts here to hear of alerts in this conversation, /alerts off to hear no more.", "发送 /alerts here 在此会话接收警报，/alerts off 停止接收。"}
+	alertsAll  = phrase{"All alerts come here from now on.", "今后所有警报都会发送到这里。"}
+	alertsOwn  = phrase{"Alerts about your own runs and tasks come here from now on.", "今后与你的任务有关的警报会发送到这里。"}
+	alertsOff  = phrase{"No more alerts come here.", "警报不再发送到这里。"}
 	none       = phrase{"No runs yet.", "还没有任务。"}
 
 	decidedBefore = phrase{"%s decided already, at %s, and the first decision counts. %s", "%s 已于 %s 作出决定，以最先的决定为准。%s"}

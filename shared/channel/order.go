@@ -11,7 +11,7 @@ import (
 // other messages.
 type order struct {
 	verb   verb
-	run    string
+	run    string // of alerts: here or off
 	digest string // of the plan that the button was made for
 	word   bool   // said in words: an order only if it can mean one run
 	rest   string // of a command: all that stands behind it
@@ -31,6 +31,13 @@ const (
 	tasks   verb = "tasks"
 	freeze  verb = "freeze"
 	keep    verb = "keep" // install the task that freeze showed
+	alerts  verb = "alerts"
+)
+
+// What can be said of alerts: whether they come to this conversation.
+const (
+	here = "here"
+	off  = "off"
 )
 
 // buttons are the first letters of the values of our buttons: a:<run>:<digest>, d:…, u:<run>, s:<run>, k:<run>.
@@ -42,7 +49,7 @@ const everything = "all"
 // commands are what follows a slash.
 var commands = map[string]verb{
 	"approve": approve, "deny": deny, "stop": stop, "undo": undo, "resume": resume, "runs": runs, "pair": pair, "help": help, "start": help,
-	"tasks": tasks, "freeze": freeze,
+	"tasks": tasks, "freeze": freeze, "alerts": alerts,
 }
 
 // words are the same in words.
@@ -81,9 +88,13 @@ func IsCommand(text string) bool {
 	return ok && !o.word
 }
 
-// IsOrder is IsCommand for words that may as well begin a sentence: with at most a run behind them.
+// IsOrder is IsCommand for words that may as well begin a sentence: with at most a run behind them, or what an
+// order knows besides.
 func IsOrder(text string) bool {
 	o, _ := orderOf(message.Inbound{Kind: message.Text, Text: text})
+	if o.verb == alerts && (o.run == here || o.run == off) {
+		return true
+	}
 	lane, err := ledger.ParseLane(o.run)
 	return IsCommand(text) && (o.run == "" || o.run == everything || err == nil && lane.IsRun())
 }

@@ -71,6 +71,15 @@ func TestOrders(t *testing.T) {
 		{"stop all, by a guest", from("bob", "1", "/stop"), nil, "", "Nothing waits", false},
 		{"list", from("ann", "1", "/runs"), waiting, `ann member /runs {"limit":20}`, "waiting_approval", false},
 		{"list of nothing", from("ann", "1", "/runs"), nil, `ann member /runs {"limit":20}`, "No runs yet", false},
+		{
+			"alerts here", from("ann", "1", "/alerts here"), nil,
+			`ann member /alerts {"address":{"platform":"parrot","chat":"` + chatOf("ann").Chat + `"},"lang":"en","on":true,"sender":"ann"}`, "your own runs", false,
+		},
+		{
+			"alerts off", from("ann", "1", "/alerts off"), nil,
+			`ann member /alerts {"address":{"platform":"parrot","chat":"` + chatOf("ann").Chat + `"},"lang":"en","on":false,"sender":"ann"}`, "No more alerts", false,
+		},
+		{"alerts of nothing", from("ann", "1", "/alerts everywhere"), nil, "", "/alerts here", false},
 		{"help", from("ann", "1", "/help"), nil, "", "/approve", false},
 		{"start", from("ann", "1", "/start"), nil, "", "/approve", false},
 		{"unknown command", from("ann", "1", "/etc/passwd please"), nil, "", "", true},
@@ -97,6 +106,8 @@ func TestOrders(t *testing.T) {
 				switch path {
 				case "/runs":
 					return map[string]any{"runs": tt.runs}, nil
+				case "/alerts":
+					return map[string]bool{"all": false}, nil
 				case "/stop":
 					return map[string]any{"stopped": []string{run}}, nil
 				case "/runs/" + run + "/freeze":
@@ -239,6 +250,8 @@ func TestCommandsOfOtherNames(t *testing.T) {
 		{"/runs", true, true},
 		{"/STOP " + run, true, true},
 		{"/stop the server", true, false},
+		{"/alerts here", true, true},
+		{"/alerts about servers", true, false},
 		{"/hearth runs", false, false},
 		{"stop", false, false},
 		{"", false, false},

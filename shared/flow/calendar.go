@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/hearthfaas/hearth/shared/fault"
@@ -28,18 +29,18 @@ func ParseCalendar(raw []byte) (*Calendar, error) {
 		return nil, err
 	}
 	c := &Calendar{holidays: map[string]bool{}, workdays: map[string]bool{}}
-	for _, day := range lists.Holidays {
+	for i, day := range lists.Holidays {
 		if err := checkDay(day); err != nil {
-			return nil, err.At("holidays")
+			return nil, err.At(fmt.Sprintf("holidays[%d]", i))
 		}
 		c.holidays[day] = true
 	}
-	for _, day := range lists.Workdays {
+	for i, day := range lists.Workdays {
 		if err := checkDay(day); err != nil {
-			return nil, err.At("workdays")
+			return nil, err.At(fmt.Sprintf("workdays[%d]", i))
 		}
 		if c.holidays[day] {
-			return nil, fault.New(fault.Invalid, "%s is a holiday too", day).At("workdays")
+			return nil, fault.New(fault.Invalid, "%s is a holiday too", day).At(fmt.Sprintf("workdays[%d]", i))
 		}
 		c.workdays[day] = true
 	}
@@ -62,9 +63,24 @@ func (c *Calendar) Workday(t time.Time) bool {
 	return c.workdays[day] || t.Weekday() != time.Saturday && t.Weekday() != time.Sunday
 }
 
+// keep makes of a schedule that is the same on each day one that fires on working days only: holidays are left
+// out, and make-up workdays on a weekend are taken.
+func (c *Calendar) keep(next wallSchedule) wallSchedule {
+	return func(after time.Time) time.Time {
+		for range longestBreak {
+			slot := next(after)
+			if slot.IsZero() || c.Workday(slot) {
+				return slot
+			}
+			after = midnight(slot).AddDate(0, 0, 1).Add(-1)
+		}
+		return time.Time{}
+	}
+}
+
 // shift makes of a schedule in wall time one that keeps to working days: a slot on a day off moves to the
 // next working day, to the same time of day, where it may meet a slot of that day and become one with it.
-// So a daily schedule runs on working days only, and a monthly one is late rather than left out.
+// So a monthly schedule, or one of a certain weekday, is late rather than left out.
 func (c *Calendar) shift(next wallSchedule) wallSchedule {
 	return func(after time.Time) time.Time {
 		day := midnight(after)

@@ -46,7 +46,13 @@ func TestNextKeepsToWorkingDays(t *testing.T) {
 		want          []string
 	}{
 		"daily":                    {"0 9 * * *", "2025-09-26T12:00:00+08:00", []string{"09-28 09:00", "09-29 09:00", "09-30 09:00", "10-09 09:00", "10-10 09:00", "10-11 09:00", "10-13 09:00"}},
-		"weekdays wait":            {"0 9 * * 1-5", "2025-09-30T09:00:00+08:00", []string{"10-09 09:00", "10-10 09:00", "10-13 09:00"}},
+		"Monday to Friday":         {"0 9 * * 1-5", "2025-09-26T12:00:00+08:00", []string{"09-28 09:00", "09-29 09:00", "09-30 09:00", "10-09 09:00", "10-10 09:00", "10-11 09:00", "10-13 09:00"}},
+		"the same in names":        {"0 9 * * MON-FRI", "2025-10-10T09:00:00+08:00", []string{"10-11 09:00", "10-13 09:00"}},
+		"the same as a list":       {"0 9 * * 5,1,2-4", "2025-10-10T09:00:00+08:00", []string{"10-11 09:00", "10-13 09:00"}},
+		"of one month only":        {"0 9 * 10 1-5", "2025-09-20T00:00:00+08:00", []string{"10-09 09:00", "10-10 09:00", "10-11 09:00", "10-13 09:00"}},
+		"of the month before":      {"0 9 * 9 *", "2025-09-29T12:00:00+08:00", []string{"09-30 09:00"}},
+		"each minute of a day":     {"58/1 23 * * 1-5", "2025-09-30T23:58:00+08:00", []string{"09-30 23:59", "10-09 23:58", "10-09 23:59", "10-10 23:58"}},
+		"Mondays are late":         {"0 9 * * 1", "2025-09-29T09:00:00+08:00", []string{"10-09 09:00", "10-13 09:00"}},
 		"monthly is late":          {"0 9 1 * *", "2025-09-15T00:00:00+08:00", []string{"10-09 09:00", "11-03 09:00", "12-01 09:00"}},
 		"asked during the holiday": {"0 9 1 * *", "2025-10-04T00:00:00+08:00", []string{"10-09 09:00"}},
 		"asked before it is due":   {"0 9 1 * *", "2025-10-09T08:59:00+08:00", []string{"10-09 09:00"}},
@@ -88,7 +94,7 @@ func TestCalendarLosesNoWorkingDay(t *testing.T) {
 	c := calendar(t, golden)
 	rapid.Check(t, func(t *rapid.T) {
 		zone := location(rapid.SampledFrom(zones).Draw(t, "zone"))
-		fields := rapid.SampledFrom([]string{"0 9 * * *", "*/30 8-10 * * *", "0 12 * * 3,6", "15 0 1-5 * *", "0 0 L * *"}).Draw(t, "fields")
+		fields := rapid.SampledFrom([]string{"0 9 * * *", "*/30 8-10 * * *", "0 12 * * 3,6", "15 0 1-5 * *", "0 0 L * *", "*/20 9 * * 1-5"}).Draw(t, "fields")
 		plain, err := flow.NewSchedule(flow.Trigger{Type: flow.Cron, Schedule: fields}, zone, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -115,8 +121,8 @@ func TestCalendarLosesNoWorkingDay(t *testing.T) {
 
 func TestParseCalendarRefuses(t *testing.T) {
 	for raw, says := range map[string]string{
-		`{"holidays":["2025-13-01"]}`:                           `holidays: "2025-13-01" is no day`,
-		`{"workdays":["2025-10-1"]}`:                            `workdays: "2025-10-1" is no day`,
+		`{"holidays":["2025-13-01"]}`:                           `holidays[0]: "2025-13-01" is no day`,
+		`{"workdays":["2025-10-1"]}`:                            `workdays[0]: "2025-10-1" is no day`,
 		`{"holidays":["2025-10-01"],"workdays":["2025-10-01"]}`: "is a holiday too",
 		`{"days":[]}`: `unknown field "days"`,
 	} {

@@ -60,6 +60,14 @@ func Check(p Plan) error {
 	return checkValues(p)
 }
 
+// CheckID refuses what cannot be the name of a task, a step or a calendar.
+func CheckID(id string) error {
+	if !idForm.MatchString(id) {
+		return badID(id)
+	}
+	return nil
+}
+
 func badID(id string) *fault.Error {
 	return fault.New(fault.Invalid, "%q is no id: lower-case letters, digits, _ and -, 63 at most", id)
 }
@@ -94,7 +102,15 @@ type field struct{ name, value string }
 
 // checkUntimed refuses what only means something by the clock. A zone is fine: {{date}} is a day in it.
 func checkUntimed(t Trigger) error {
-	timed := []field{{"schedule", t.Schedule}, {"misfire", t.Misfire}, {"grace", t.Grace}, {"overlap", t.Overlap}, {"calendar", t.Calendar}}
+	timed := []field{
+		{"schedule", t.Schedule},
+		{"misfire", t.Misfire},
+		{"grace", t.Grace},
+		{"overlap", t.Overlap},
+		{"calendar", t.Calendar},
+		{"jitter", t.Jitter},
+		{"expect", t.Expect},
+	}
 	for _, f := range timed {
 		if f.value != "" {
 			return fault.New(fault.Invalid, "a %s trigger has none", t.Type).At("trigger." + f.name)

@@ -33,6 +33,8 @@ type Trigger struct {
 	Overlap  string `json:"overlap,omitempty"`  // skip (default), queue or allow: when the last run still goes
 	Phrase   string `json:"phrase,omitempty"`   // message: run when somebody says this
 	Calendar string `json:"calendar,omitempty"` // name of a holiday calendar
+	Jitter   string `json:"jitter,omitempty"`   // each slot fires up to this much later, always the same for a slot
+	Expect   string `json:"expect,omitempty"`   // alert when the run of a slot has not ended well so long after it
 }
 
 // Step is one call of a plugin.

@@ -39,7 +39,7 @@ const (
 // Bounds of schedules.
 const (
 	MaxCatchUp = 24
-	MaxSkipped = 100 // rows about skipped fires in one Due
+	MaxSkipped = 500 // fires that one Due tells of; the ledger keeps as many rows of a task
 
 	minEvery     = time.Second
 	maxEvery     = 366 * 24 * time.Hour
@@ -48,6 +48,7 @@ const (
 	punctual     = time.Minute // a fire this late is not a missed one
 	searchYears  = 10          // 29 February can be 8 years away
 	maxWalk      = 100_000     // slots that Due looks at one by one: 69 days of minutes
+	maxJitter    = 24 * time.Hour
 )
 
 // Timed reports whether the trigger fires by the clock.
@@ -61,11 +62,15 @@ type wallSchedule func(after time.Time) time.Time
 type Schedule struct {
 	zone    *time.Location
 	wall    wallSchedule  // cron
+	workday wallSchedule  // cron on all days, or on Monday to Friday: the same on each day of the week; else nil
 	hourly  bool          // cron: runs in each hour of the day
 	every   time.Duration // every
 	once    time.Time     // at
 	misfire string
 	grace   time.Duration
+	jitter  time.Duration
+	expect  time.Duration // 0: nobody waits for its runs
+	task    string        // whose schedule it is: its slots are delayed in a way of their own
 }
 
 // NewSchedule compiles a timed trigger. The zone is the default for one that names none; calendar is the one
@@ -82,6 +87,19 @@ func NewSchedule(t Trigger, zone *time.Location, calendar *Calendar) (*Schedule,
 		if s.grace, err = span(t.Grace, punctual, maxGrace, "trigger.grace"); err != nil {
 			return nil, err
 		}
+	}
+	if t.Jitter != "" {
+		if s.jitter, err = span(t.Jitter, minEvery, maxJitter, "trigger.jitter"); err != nil {
+			return nil, err
+		}
+	}
+	if t.Expect != "" {
+		if s.expect, err = span(t.Expect, minEvery, maxGrace, "trigger.expect"); err != nil {
+			return nil, err
+		}
+	}
+	if s.expect > 0 && s.expect <= s.jitter {
+		return nil, fault.New(fault.Invalid, "%s is not longer than the jitter, %s: a run could not begin in time", t.Expect, t.Jitter).At("trigger.expect")
 	}
 	switch t.Type {
 	case Cron:
@@ -161,11 +179,30 @@ func (s *Schedule) cron(t Trigger) error {
 	}
 	const hours = 1<<24 - 1
 	s.wall, s.hourly = spec.Next, bits.OnesCount64(spec.Hour&hours) == 24
+	s.workday = workdays(spec)
 	// Any year will do to see whether the fields allow a day at all; this one begins before a leap day.
 	if spec.Next(time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
 		return fault.New(fault.Invalid, "%q never comes", t.Schedule).At("trigger.schedule")
 	}
 	return nil
+}
+
+// workdays returns a schedule of all days or of Monday to Friday as one of all days, and nil for any other.
+func workdays(spec *cron.SpecSchedule) wallSchedule {
+	const (
+		month   = 1<<32 - 2 // its days, 1 to 31
+		week    = 1<<7 - 1  // from Sunday
+		weekend = 1 | 1<<6
+	)
+	if len(spec.DomConstraints) > 0 || len(spec.DowConstraints) > 0 || spec.Dom&month != month {
+		return nil
+	}
+	if days := spec.Dow & week; days != week && days != week&^weekend {
+		return nil
+	}
+	daily := *spec
+	daily.Dow |= week
+	return daily.Next
 }
 
 // zoneInSchedule takes CRON_TZ=Zone, or TZ=Zone, off the front of a cron schedule.
@@ -183,9 +220,14 @@ func (s *Schedule) keepTo(calendar *Calendar, t Trigger) error {
 		return fault.New(fault.Invalid, "a calendar goes with cron only").At("trigger.calendar")
 	}
 	if calendar == nil {
-		return fault.New(fault.NotFound, "there is no calendar %q", t.Calendar).At("trigger.calendar")
+		return fault.New(fault.Invalid, "there is no calendar %q", t.Calendar).At("trigger.calendar").
+			Try("hearth calendar apply " + t.Calendar + " -f FILE")
 	}
-	s.wall = calendar.shift(s.wall)
+	if s.workday != nil {
+		s.wall = calendar.keep(s.workday)
+	} else {
+		s.wall = calendar.shift(s.wall)
+	}
 	return nil
 }
 
@@ -273,75 +315,4 @@ func (s *Schedule) passed(start time.Time, offset int) (time.Time, bool) {
 func (s *Schedule) missing(slot, end time.Time, offset int) bool {
 	_, ahead := end.Zone()
 	return !s.hourly && seconds(ahead-offset) < 24*time.Hour && slot.Before(wallTime(end, ahead))
-}
-
-// Next returns the first fire of a trigger strictly after a time, as Schedule.Next does.
-func Next(t Trigger, after time.Time, zone *time.Location) (time.Time, error) {
-	s, err := NewSchedule(t, zone, nil)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return s.Next(after), nil
-}
-
-// Due says what to do about the fires that have come due.
-type Due struct {
-	Run     []time.Time // start these now, oldest first
-	Skipped []time.Time // do not start these, oldest first: each leaves a row in the task's history
-	More    int         // fires before those that were skipped too, and are only counted
-	Next    time.Time   // the next expected fire; zero for never
-}
-
-// Due decides what to do at now about a fire that was expected at a time, and about all others that have
-// come due since. Each fire is in Run or in Skipped, or counted in More (which is a lower bound for a cron
-// schedule nobody looked at for longer than maxWalk fires).
-func (s *Schedule) Due(expected, now time.Time) Due {
-	if expected.IsZero() || expected.After(now) {
-		return Due{Next: expected}
-	}
-	slots, more, next := s.slots(expected, now)
-	window, most := s.grace, 1
-	switch s.misfire {
-	case MisfireSkip:
-		window = punctual
-	case MisfireAll:
-		most = MaxCatchUp
-	}
-	first := max(0, len(slots)-most)
-	for first < len(slots) && now.Sub(slots[first]) > window {
-		first++
-	}
-	return Due{Run: slots[first:], Skipped: slots[:first], More: more, Next: next}
-}
-
-// Missed decides about the fires of a trigger that have come due, as Schedule.Due does.
-func Missed(t Trigger, expected, now time.Time, zone *time.Location) (Due, error) {
-	s, err := NewSchedule(t, zone, nil)
-	if err != nil {
-		return Due{}, err
-	}
-	return s.Due(expected, now), nil
-}
-
-// slots returns the newest fires from expected to now, how many came before them, and the one after now.
-func (s *Schedule) slots(expected, now time.Time) (slots []time.Time, more int, next time.Time) {
-	const most = MaxSkipped
-	if s.every > 0 {
-		n := int(now.Sub(expected)/s.every) + 1
-		more = max(0, n-most)
-		for i := more; i < n; i++ {
-			slots = append(slots, expected.Add(time.Duration(i)*s.every))
-		}
-		return slots, more, expected.Add(time.Duration(n) * s.every)
-	}
-	for next = expected; !next.IsZero() && !next.After(now); next = s.Next(next) {
-		if slots = append(slots, next); len(slots) > most {
-			slots = slots[1:]
-			more++
-		}
-		if more == maxWalk && now.Add(-maxGrace).After(next) {
-			next = now.Add(-maxGrace)
-		}
-	}
-	return slots, more, next
 }

@@ -66,6 +66,11 @@ func TestNext(t *testing.T) {
 		"Sunday is 7 too":       {"0 9 * * 7", "", "2026-03-02T00:00:00Z", []string{"Sun 2026-03-08 09:00 +08:00"}},
 		"either day is enough":  {"0 9 13 * 5", "", "2026-03-01T00:00:00Z", []string{"Fri 2026-03-06 09:00 +08:00", "Fri 2026-03-13 09:00 +08:00", "Fri 2026-03-20 09:00 +08:00"}},
 		"31st":                  {"0 0 31 * *", "", "2026-01-31T00:00:00Z", []string{"Tue 2026-03-31 00:00 +08:00"}},
+		"30th skips February":   {"0 0 30 * *", "", "2026-01-30T00:00:00+08:00", []string{"Mon 2026-03-30 00:00 +08:00"}},
+		"last day of a month":   {"0 23 L * *", "", "2028-01-31T23:00:00+08:00", []string{"Tue 2028-02-29 23:00 +08:00", "Fri 2028-03-31 23:00 +08:00"}},
+		"into the next year":    {"59 23 31 12 *", "", "2026-12-31T23:59:00+08:00", []string{"Fri 2027-12-31 23:59 +08:00"}},
+		"the first of a year":   {"0 0 1 1 *", "", "2026-12-31T23:59:59+08:00", []string{"Fri 2027-01-01 00:00 +08:00"}},
+		"weeks over a new year": {"0 9 * * 1", "", "2026-12-28T09:00:00+08:00", []string{"Mon 2027-01-04 09:00 +08:00"}},
 		"leap day":              {"0 0 29 2 *", "", "2026-01-01T00:00:00Z", []string{"Tue 2028-02-29 00:00 +08:00"}},
 		"no leap day in 2100":   {"0 0 29 2 *", "", "2096-03-01T00:00:00Z", []string{"Fri 2104-02-29 00:00 +08:00"}},
 		"last weekday":          {"0 18 LW * *", "", "2026-01-01T00:00:00Z", []string{"Fri 2026-01-30 18:00 +08:00", "Fri 2026-02-27 18:00 +08:00"}},
@@ -105,6 +110,18 @@ func TestEveryAndAt(t *testing.T) {
 	every := schedule(t, flow.Trigger{Type: flow.Every, Schedule: "1d"}, nil)
 	if got := fires(every, instant(t, "2026-03-01T00:30:00+08:00"), 2); !slices.Equal(got, []string{"Mon 2026-03-02 00:30 +08:00", "Tue 2026-03-03 00:30 +08:00"}) {
 		t.Error(got)
+	}
+	// A duration is one by the clock that never changes: the wall moves where a country changes its clocks.
+	quarter := schedule(t, flow.Trigger{Type: flow.Every, Schedule: "12h", Timezone: "America/New_York"}, nil)
+	for after, want := range map[string][]string{
+		"2026-03-07T21:00:00-05:00": {"Sun 2026-03-08 10:00 -04:00", "Sun 2026-03-08 22:00 -04:00"},
+		"2026-10-31T21:00:00-04:00": {"Sun 2026-11-01 08:00 -05:00", "Sun 2026-11-01 20:00 -05:00"},
+		"2028-02-28T18:00:00-05:00": {"Tue 2028-02-29 06:00 -05:00", "Tue 2028-02-29 18:00 -05:00"},
+		"2026-12-31T18:00:00-05:00": {"Fri 2027-01-01 06:00 -05:00", "Fri 2027-01-01 18:00 -05:00"},
+	} {
+		if got := fires(quarter, instant(t, after).In(quarter.Zone()), 2); !slices.Equal(got, want) {
+			t.Errorf("after %s: %q", after, got)
+		}
 	}
 	for at, want := range map[string]string{
 		"2026-03-01 09:00":          "2026-03-01T09:00:00+08:00",
@@ -148,6 +165,10 @@ func TestScheduleRefused(t *testing.T) {
 		{flow.Trigger{Type: "cron", Schedule: "0 9 * * *", Grace: "2 hours"}, "is no duration"},
 		{flow.Trigger{Type: "cron", Schedule: "0 9 * * *", Calendar: "cn"}, `no calendar "cn"`},
 		{flow.Trigger{Type: "every", Schedule: "1h", Calendar: "cn"}, "cron only"},
+		{flow.Trigger{Type: "cron", Schedule: "0 9 * * *", Jitter: "soon"}, "trigger.jitter"},
+		{flow.Trigger{Type: "cron", Schedule: "0 9 * * *", Jitter: "25h"}, "is not between"},
+		{flow.Trigger{Type: "cron", Schedule: "0 9 * * *", Expect: "0s"}, "trigger.expect"},
+		{flow.Trigger{Type: "cron", Schedule: "0 9 * * *", Expect: "5m", Jitter: "5m"}, "not longer than the jitter"},
 		{flow.Trigger{Type: "every", Schedule: "100ms"}, "is not between 1s and"},
 		{flow.Trigger{Type: "every", Schedule: "9999999d"}, "is not between"},
 		{flow.Trigger{Type: "every", Schedule: "-1h"}, "is not between"},

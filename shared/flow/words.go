@@ -106,11 +106,15 @@ func (t Trigger) Slots(after time.Time, zone *time.Location, n int) ([]time.Time
 	if !t.Timed() {
 		return nil, nil
 	}
+	schedule, err := NewSchedule(t, zone, nil)
+	if err != nil {
+		return nil, err
+	}
 	var slots []time.Time
 	for len(slots) < n {
-		next, err := Next(t, after, zone)
-		if err != nil || next.IsZero() {
-			return slots, err
+		next := schedule.Next(after)
+		if next.IsZero() {
+			break
 		}
 		slots, after = append(slots, next), next
 	}

@@ -66,7 +66,7 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		w.WriteHeader(http.StatusOK)
 	case "/metrics":
-		promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+		promhttp.HandlerFor(prometheus.Gatherers{h.registry, Metrics(h.env)}, promhttp.HandlerOpts{}).ServeHTTP(w, r)
 	default:
 		h.serve(w, r)
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hearthfaas/hearth/shared/alert"
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/ledger"
@@ -177,7 +178,8 @@ func (j *Journal) Retry(ctx context.Context, after time.Duration) error {
 }
 
 // End ends the run in a state and puts the result into its session's outbox. It returns that session, ""
-// when nobody waits.
+// when nobody waits. An end that somebody has to hear of is raised as an alert before it is written, so that a
+// crash in between loses neither.
 func (j *Journal) End(ctx context.Context, e flow.Event) (ledger.Lane, error) {
 	e.Type, e.At = flow.Ended, j.now()
 	body, err := json.Marshal(e)
@@ -189,6 +191,11 @@ func (j *Journal) End(ctx context.Context, e flow.Event) (ledger.Lane, error) {
 	end := ledger.End{Key: key, Body: body, Session: ledger.Lane(j.run.Session)}
 	if end.Session != "" {
 		if end.Answer, err = result(j.run, j.now()); err != nil {
+			return "", err
+		}
+	}
+	if a, ok := alert.Ended(j.run); ok {
+		if err := alert.Raise(ctx, j.ledger, a); err != nil {
 			return "", err
 		}
 	}

@@ -98,11 +98,11 @@ func TestUserOfItsOwn(t *testing.T) {
 	l := ledgertest.Dial(t, "redis://hearth:pw@"+n.Addr)
 	lane := l.Session("x")
 	accept(t, l, lane, "a")
-	if lanes, _, err := l.Due(t.Context(), "pump"); err != nil || len(lanes) != 1 {
-		t.Error(lanes, err)
+	if due, err := l.Due(t.Context(), "pump"); err != nil || len(due.Lanes) != 1 {
+		t.Error(due, err)
 	}
 	answer(t, l, lane)
-	must(t, l.Schedule(t.Context(), "daily", time.Now()))
+	must(t, l.Schedule(t.Context(), "daily", ledger.Slot{Time: time.Now(), At: time.Now()}))
 	changed, forget := l.Changes(lane)
 	defer forget()
 	until(t, "a reader is woken", func(ctx context.Context) error { return wakes(ctx, l, lane, changed) })

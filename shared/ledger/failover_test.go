@@ -210,12 +210,12 @@ func TestClusterFailover(t *testing.T) {
 	s.more(50, 0)
 	dead, err := c.Master(t.Context(), "h:changed") // the reader's subscription is there
 	must(t, err)
-	before, _, err := l.Due(t.Context(), "pump")
+	before, err := l.Due(t.Context(), "pump")
 	must(t, err)
 	must(t, dead.Kill())
-	during, _, err := l.Due(t.Context(), "pump")
-	if len(during) == 0 || len(during) >= len(before) {
-		t.Errorf("%d lanes are due, before it was %d: %v", len(during), len(before), err)
+	during, err := l.Due(t.Context(), "pump")
+	if len(during.Lanes) == 0 || len(during.Lanes) >= len(before.Lanes) {
+		t.Errorf("%d lanes are due, before it was %d: %v", len(during.Lanes), len(before.Lanes), err)
 	}
 	wantKind(t, err, fault.Unavailable)
 	s.more(0, 1)
@@ -235,9 +235,9 @@ func TestClusterFailover(t *testing.T) {
 		t.Errorf("%d of %d acknowledged messages are lost", lost, acked)
 	}
 	until(t, "all shards are pumped", func(ctx context.Context) error {
-		lanes, _, err := l.Due(ctx, "pump")
-		if err == nil && len(lanes) < len(during) {
-			err = fmt.Errorf("%d lanes", len(lanes))
+		due, err := l.Due(ctx, "pump")
+		if err == nil && len(due.Lanes) < len(during.Lanes) {
+			err = fmt.Errorf("%d lanes", len(due.Lanes))
 		}
 		return err
 	})

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -404,51 +403,6 @@ func TestRunsAreListed(t *testing.T) {
 	})
 }
 
-func TestSlotFiresOnceAmongReplicas(t *testing.T) {
-	each(t, func(t *testing.T, l *ledger.Ledger) {
-		ctx, slot := t.Context(), time.Now().Add(-time.Minute).Truncate(time.Millisecond)
-		if err := l.Schedule(ctx, "daily", slot); err != nil {
-			t.Fatal(err)
-		}
-		_, due, err := l.Due(ctx, "pump")
-		if err != nil || !due["daily"].Equal(slot) {
-			t.Fatal(due, err)
-		}
-		var wg sync.WaitGroup
-		var fired [8]bool
-		for i := range fired {
-			wg.Go(func() {
-				run := &ledger.Spawn{Lane: l.RunFor(l.TasksLane(), "daily@"+slot.String()), Header: []byte("h")}
-				got, err := l.Fire(ctx, ledger.Fire{Task: "daily", Expected: slot, Next: slot.Add(time.Hour), Note: []byte("row"), Run: run})
-				if err != nil {
-					t.Error(err)
-				}
-				fired[i] = got
-			})
-		}
-		wg.Wait()
-		if n := strings.Count(fmt.Sprint(fired), "true"); n != 1 {
-			t.Fatalf("fired %d times", n)
-		}
-		rows, err := l.Fires(ctx, "daily", 10)
-		if err != nil || len(rows) != 1 || string(rows[0]) != "row" {
-			t.Fatal(rows, err)
-		}
-		runs, err := l.Runs(ctx, 10, true)
-		if err != nil || len(runs) != 1 {
-			t.Fatal(runs, err)
-		}
-		next, err := l.Scheduled(ctx)
-		if err != nil || !next["daily"].Equal(slot.Add(time.Hour)) {
-			t.Fatal(next, err)
-		}
-		early, err := l.Fire(ctx, ledger.Fire{Task: "daily", Expected: slot.Add(time.Hour)})
-		if err != nil || early {
-			t.Fatal("fired before its time", err)
-		}
-	})
-}
-
 func TestDueFindsWhatIsDue(t *testing.T) {
 	each(t, func(t *testing.T, l *ledger.Ledger) {
 		want := map[ledger.Lane]bool{}
@@ -462,11 +416,11 @@ func TestDueFindsWhatIsDue(t *testing.T) {
 		delete(want, held)
 		got := map[ledger.Lane]int{}
 		for _, pump := range []string{"a", "b"} { // the second one shares the partitions with the first
-			lanes, _, err := l.Due(t.Context(), pump)
+			due, err := l.Due(t.Context(), pump)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, lane := range lanes {
+			for _, lane := range due.Lanes {
 				got[lane]++
 			}
 		}

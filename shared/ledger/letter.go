@@ -13,24 +13,42 @@ import (
 	"github.com/hearthfaas/hearth/shared/fault"
 )
 
-// Letter is a dead letter: a message that could not be answered, or an answer that could not be delivered, put
-// aside with nothing lost. A partition keeps the newest ten thousand.
+// Letter is a dead letter: a message that could not be answered, or an entry of an outbox that could not be
+// delivered, put aside with nothing lost. A partition keeps the newest ten thousand.
 type Letter struct {
 	ID     string
 	Lane   Lane
 	At     time.Time // when it was given up
 	Answer bool      // an outbox entry; else a message
-	Body   []byte    // of an apology that could not be delivered: the message
+	Posted bool      // it came from Post
+	Body   []byte    // of an apology that could not be delivered: the message; nil when it cannot be opened any more
 
 	raw, rest string
 }
 
 // Letters returns dead letters, newest first, at most max.
 func (l *Ledger) Letters(ctx context.Context, max int) ([]Letter, error) {
+	letters, err := l.letters(ctx, "dlq", max)
+	slices.SortStableFunc(letters, func(a, b Letter) int { return cmp.Compare(b.At.UnixMilli(), a.At.UnixMilli()) })
+	return letters[:min(len(letters), max)], err
+}
+
+// Unseen returns dead letters that nobody has Seen yet, some of each partition.
+func (l *Ledger) Unseen(ctx context.Context) ([]Letter, error) {
+	return l.letters(ctx, "dlq:new", perPartition)
+}
+
+// Seen says that somebody knows of a dead letter. It stays with the others that were put aside.
+func (l *Ledger) Seen(ctx context.Context, d Letter) error {
+	return kinded(l.rdb.LRem(ctx, d.Lane.shared("dlq:new"), 1, d.raw).Err())
+}
+
+// letters reads up to max of a list of each partition.
+func (l *Ledger) letters(ctx context.Context, list string, max int) ([]Letter, error) {
 	cmds := make([]*redis.StringSliceCmd, partitions)
 	_, err := l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i := range partitions {
-			cmds[i] = p.LRange(ctx, tag(partitionName(i))+"dlq", 0, int64(max-1))
+			cmds[i] = p.LRange(ctx, tag(partitionName(i))+list, 0, int64(max-1))
 		}
 		return nil
 	})
@@ -47,8 +65,7 @@ func (l *Ledger) Letters(ctx context.Context, max int) ([]Letter, error) {
 			letters = append(letters, letter)
 		}
 	}
-	slices.SortStableFunc(letters, func(a, b Letter) int { return cmp.Compare(b.At.UnixMilli(), a.At.UnixMilli()) })
-	return letters[:min(len(letters), max)], nil
+	return letters, nil
 }
 
 // openLetter reads WHEN|LANE|KIND|SEQ|BODY of a message and WHEN|LANE|KIND|ID|SORT|BODY of an answer.
@@ -62,9 +79,8 @@ func (l *Ledger) openLetter(raw string) (Letter, error) {
 		return Letter{}, fault.As(fault.Internal, err, "a dead letter is damaged")
 	}
 	id, body, _ := strings.Cut(part[3], "|")
-	d := Letter{Lane: Lane(part[1]), At: time.UnixMilli(ms), Answer: part[2] == "out", raw: raw, rest: part[3]}
-	d.ID, _ = strings.CutPrefix(id, "m")
-	d.ID = part[1] + "." + strings.ReplaceAll(d.ID, "/", "-")
+	d := Letter{Lane: Lane(part[1]), At: time.UnixMilli(ms), Answer: part[2] == "out", Posted: strings.HasPrefix(id, postedMark), raw: raw, rest: part[3]}
+	d.ID = part[1] + "." + strings.ReplaceAll(strings.TrimPrefix(id, "m"), "/", "-")
 	field := "in"
 	if d.Answer {
 		sort, sealed, _ := strings.Cut(body, "|")
@@ -73,8 +89,10 @@ func (l *Ledger) openLetter(raw string) (Letter, error) {
 			field = "out"
 		}
 	}
-	d.Body, err = l.box(d.Lane).Open(field, []byte(body))
-	return d, err
+	if plain, err := l.box(d.Lane).Open(field, []byte(body)); err == nil {
+		d.Body = plain
+	}
+	return d, nil
 }
 
 // Redrive puts a dead letter back to where it came from: a message at the end of its session's inbox, an answer

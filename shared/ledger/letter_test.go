@@ -125,3 +125,62 @@ func TestRedriveIntoAFullInbox(t *testing.T) {
 		letters(t, l, 1)
 	})
 }
+
+// TestDeadLettersAreSeenOnce: a message that nobody could answer, an entry that nobody would take, and one whose
+// holders died again and again are on the list until somebody has seen them.
+func TestDeadLettersAreSeenOnce(t *testing.T) {
+	each(t, func(t *testing.T, l *ledger.Ledger) {
+		ctx := t.Context()
+		poison, refused, fatal := l.Session("poison"), l.Session("refused"), l.Session("fatal")
+		accept(t, l, poison, "a")
+		for range 8 {
+			retry(t, l, claim(t, l, poison))
+		}
+		claim(t, l, poison) // dead, and an apology waits
+		if _, err := l.Post(ctx, refused, "k", []byte("nobody takes this")); err != nil {
+			t.Fatal(err)
+		}
+		w := claim(t, l, refused)
+		if _, err := l.Sent(ctx, w.Claim, w.Outbox.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		accept(t, l, fatal, "a")
+		w = claim(t, l, fatal)
+		finish(t, l, w, ledger.Finish{Answer: []byte("deadly")})
+		for ; w != nil; w = tryClaim(t, l, fatal) {
+			retry(t, l, w)
+		}
+		letters, err := l.Unseen(ctx)
+		got := map[ledger.Lane]ledger.Letter{}
+		for _, letter := range letters {
+			got[letter.Lane] = letter
+		}
+		if err != nil || len(letters) != 3 {
+			t.Fatalf("%+v %v", letters, err)
+		}
+		if m := got[poison]; m.Answer || m.ID != string(poison)+".1" || string(m.Body) != "body of a" || m.Posted {
+			t.Errorf("%+v", m)
+		}
+		if m := got[refused]; !m.Answer || !m.Posted || string(m.Body) != "nobody takes this" {
+			t.Errorf("%+v", m)
+		}
+		if m := got[fatal]; !m.Answer || m.ID != string(fatal)+".1a" || m.Posted || string(m.Body) != "deadly" {
+			t.Errorf("%+v", m)
+		}
+		for i := range letters {
+			if err := l.Seen(ctx, letters[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if letters, err := l.Unseen(ctx); err != nil || len(letters) > 0 {
+			t.Errorf("seen, and still there: %+v %v", letters, err)
+		}
+	})
+}
+
+func retry(t *testing.T, l *ledger.Ledger, w *ledger.Work) {
+	t.Helper()
+	if err := l.Retry(t.Context(), w.Claim, 0); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -21,15 +21,21 @@ const pumpLife = 2 * time.Second
 // clockTime bounds how long the pump waits for a server's time.
 const clockTime = time.Second
 
-// Due returns the lanes that are due in the partitions of this pump, oldest first within a partition, and
-// the tasks whose slot has come. Pumps share the partitions by rendezvous hashing over the pumps that were
-// seen lately; that only spreads the load: correctness is in the claims. With an error, what is returned is
-// due all the same: some servers of the cluster are away, the others' work goes on.
-func (l *Ledger) Due(ctx context.Context, pump string) ([]Lane, map[string]time.Time, error) {
+// Due is what is due: for a pump to ring.
+type Due struct {
+	Lanes   []Lane          // of the pump's partitions, oldest first within one
+	Slots   map[string]Slot // that have come, by task
+	Watches []Watch         // deadlines that have come
+}
+
+// Due returns what is due. Pumps share the partitions by rendezvous hashing over the pumps that were seen
+// lately; that only spreads the load: correctness is in the claims. With an error, what is returned is due all
+// the same: some servers of the cluster are away, the others' work goes on.
+func (l *Ledger) Due(ctx context.Context, pump string) (Due, error) {
 	clocks, away := l.clocks(ctx)
 	peers := l.peers(ctx, pump, clocks)
 	var cmds []*redis.StringSliceCmd
-	var cron *redis.ZSliceCmd
+	var plan planned
 	_, err := l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i := range partitions {
 			key := tag(partitionName(i)) + "due"
@@ -37,25 +43,38 @@ func (l *Ledger) Due(ctx context.Context, pump string) ([]Lane, map[string]time.
 				cmds = append(cmds, p.ZRangeByScore(ctx, key, upTo(now)))
 			}
 		}
-		key := l.TasksLane().shared("cron")
-		if now, ok := l.clock(ctx, clocks, key); ok {
-			cron = p.ZRangeByScoreWithScores(ctx, key, upTo(now))
+		home := l.TasksLane()
+		if now, ok := l.clock(ctx, clocks, home.shared("cron")); ok {
+			plan.cron = p.ZRangeByScoreWithScores(ctx, home.shared("cron"), upTo(now))
+			plan.late = p.HGetAll(ctx, home.shared("late"))
+			plan.watch = p.ZRangeByScore(ctx, home.shared("watch"), upTo(now))
 		}
 		return nil
 	})
-	var lanes []Lane
+	var due Due
 	for _, cmd := range cmds {
 		for _, lane := range cmd.Val() {
-			lanes = append(lanes, Lane(lane))
+			due.Lanes = append(due.Lanes, Lane(lane))
 		}
 	}
-	slots := map[string]time.Time{}
-	if cron != nil {
-		for _, z := range cron.Val() {
-			slots[z.Member.(string)] = time.UnixMilli(int64(z.Score))
-		}
+	damaged := plan.read(&due)
+	return due, cmp.Or(kinded(cmp.Or(away, err)), damaged)
+}
+
+// planned is what was asked of the partition that tasks live in; nothing when its server is away.
+type planned struct {
+	cron  *redis.ZSliceCmd
+	late  *redis.MapStringStringCmd
+	watch *redis.StringSliceCmd
+}
+
+func (p planned) read(due *Due) (err error) {
+	if p.cron == nil || cmp.Or(p.cron.Err(), p.late.Err(), p.watch.Err()) != nil {
+		return nil // whoever asked has the error
 	}
-	return lanes, slots, kinded(cmp.Or(away, err))
+	due.Watches = watches(p.watch.Val())
+	due.Slots, err = slots(p.cron.Val(), p.late.Val())
+	return err
 }
 
 func upTo(now time.Time) *redis.ZRangeBy {

@@ -16,7 +16,7 @@ var source string
 
 type scripts struct {
 	accept, claim, extend, step, finish, sent, retry *redis.Script
-	undelivered, redrive                             *redis.Script
+	undelivered, redrive, schedule, post             *redis.Script
 	spawn, wait, decide, halt, end, fire             *redis.Script
 	event, change, lease, unlease, reserve, settle   *redis.Script
 }
@@ -38,6 +38,7 @@ func newScripts(shebang bool) scripts {
 		spawn: load("spawn"), wait: load("wait"), decide: load("decide"), halt: load("halt"), end: load("end"), fire: load("fire"),
 		event: load("event"), change: load("change"), lease: load("lease"), unlease: load("unlease"),
 		reserve: load("reserve"), settle: load("settle"),
+		schedule: load("schedule"), post: load("post"),
 	}
 }
 

@@ -21,10 +21,14 @@ local function journal(j, key, digest, sealed, cap)
   redis.call('HSET', j, key, n .. '|' .. digest .. '|' .. sealed)
   return 1
 end
--- What nobody gets done is put aside: when, whose lane, which kind, and the entry as it stood.
+-- What nobody gets done is put aside: when, whose lane, which kind, and the entry as it stood. Operators find it
+-- there, and on the list of what nobody has seen yet.
 local function bury(dlq, lane, kind, entry)
-  redis.call('LPUSH', dlq, num(now) .. '|' .. lane .. '|' .. kind .. '|' .. entry)
+  local letter = num(now) .. '|' .. lane .. '|' .. kind .. '|' .. entry
+  redis.call('LPUSH', dlq, letter)
   redis.call('LTRIM', dlq, 0, 9999)
+  redis.call('RPUSH', dlq .. ':new', letter)
+  redis.call('LTRIM', dlq .. ':new', -10000, -1)
 end
 local function create(l, due, runs, act, lane, header, maxruns)
   if redis.call('EXISTS', l) == 1 then return 0 end
@@ -34,6 +38,19 @@ local function create(l, due, runs, act, lane, header, maxruns)
   redis.call('ZREMRANGEBYRANK', runs, 0, -(tonumber(maxruns) + 1))
   redis.call('ZADD', act, now, lane)
   return 1
+end
+-- plan sets the next slot of a task: its time, when it fires, and until when its run has to have ended well.
+local function plan(cron, late, watch, task, slot, at, deadline)
+  redis.call('HDEL', late, task)
+  if tonumber(at) < 0 then redis.call('ZREM', cron, task) return end
+  redis.call('ZADD', cron, at, task)
+  if at ~= slot then redis.call('HSET', late, task, num(at - slot)) end
+  if tonumber(deadline) >= 0 then redis.call('ZADD', watch, deadline, task .. '@' .. slot) end
+end
+-- slotOf returns the slot that a task is planned for.
+local function slotOf(cron, late, task)
+  local at = redis.call('ZSCORE', cron, task)
+  return at and num(at - (redis.call('HGET', late, task) or 0)), at
 end
 --# accept
 -- K dedupe in l due ev  A lane body dedupeMs cap event maxEvents lateMs lateLanes
@@ -263,14 +280,21 @@ end
 redis.call('PUBLISH', 'h:changed', ARGV[3])
 return 1
 --# fire
--- K cron due fires l runs act  A task expected next(-1 none) note lane header maxRuns -> 1 | 0 not expected | -1 too early
-local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not score or tonumber(score) ~= tonumber(ARGV[2]) then return 0 end
-if tonumber(score) > now then return -1 end
-if tonumber(ARGV[3]) < 0 then redis.call('ZREM', KEYS[1], ARGV[1]) else redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1]) end
-redis.call('LPUSH', KEYS[3], ARGV[4])
-redis.call('LTRIM', KEYS[3], 0, 499)
-if ARGV[5] ~= '' then create(KEYS[4], KEYS[2], KEYS[5], KEYS[6], ARGV[5], ARGV[6], ARGV[7]) end
+-- K cron late watch due fires l runs act  A task expected, of the next: slot(-1 none) at deadline(-1 none),
+-- note maxFires lane header maxRuns -> 1 | 0 not expected | -1 too early
+local slot, at = slotOf(KEYS[1], KEYS[2], ARGV[1])
+if slot ~= ARGV[2] then return 0 end
+if tonumber(at) > now then return -1 end
+plan(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[3], ARGV[4], ARGV[5])
+redis.call('LPUSH', KEYS[5], ARGV[6])
+redis.call('LTRIM', KEYS[5], 0, ARGV[7] - 1)
+if ARGV[8] ~= '' then create(KEYS[6], KEYS[4], KEYS[7], KEYS[8], ARGV[8], ARGV[9], ARGV[10]) end
+return 1
+--# schedule
+-- K cron late watch  A task, of the next: slot(-1 none) at deadline(-1 none) -> 1
+local slot = slotOf(KEYS[1], KEYS[2], ARGV[1])
+if slot then redis.call('ZREM', KEYS[3], ARGV[1] .. '@' .. slot) end
+plan(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3], ARGV[4])
 return 1
 --# event
 -- K ev seen  A lane event maxEvents keepMs -> id
@@ -382,4 +406,11 @@ else
 end
 redis.call('PERSIST', KEYS[2])
 redis.call('ZADD', KEYS[5], 'NX', now, ARGV[2])
+return 1
+--# post
+-- K key out due  A lane id body keepMs -> 1 new | 0 known
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('SET', KEYS[1], 1, 'PX', ARGV[4])
+redis.call('RPUSH', KEYS[2], ARGV[2] .. '|A|' .. ARGV[3])
+redis.call('ZADD', KEYS[3], 'NX', now, ARGV[1])
 return 1

@@ -51,8 +51,9 @@ func newMetrics() *metrics {
 	return m
 }
 
-func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+// handler shows them, with what the functions inside this process count.
+func (m *metrics) handler(inside prometheus.Gatherer) http.Handler {
+	return promhttp.HandlerFor(prometheus.Gatherers{m.registry, inside}, promhttp.HandlerOpts{})
 }
 
 // functionMetrics are the metrics of one function. Its label is name.namespace, as OpenFaaS has it.

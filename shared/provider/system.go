@@ -36,7 +36,7 @@ func (p *Provider) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("/system/", p.signedIn(system.ServeHTTP))
 	mux.HandleFunc("GET /healthz", p.health)
-	mux.Handle("GET /metrics", p.metrics.handler())
+	mux.Handle("GET /metrics", p.metrics.handler(fn.Metrics(p.env)))
 	if p.config.Home != "" {
 		mux.Handle("GET /{$}", http.RedirectHandler(p.config.Home, http.StatusFound))
 	}

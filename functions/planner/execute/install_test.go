@@ -65,7 +65,7 @@ func TestAnApprovedTaskIsInstalledOnce(t *testing.T) {
 		t.Errorf("installing did %s", did)
 	}
 	next, err := b.ledger.Scheduled(t.Context())
-	if want := time.Date(2026, 1, 3, 1, 0, 0, 0, time.UTC); err != nil || !next["daily"].Equal(want) {
+	if want := time.Date(2026, 1, 3, 1, 0, 0, 0, time.UTC); err != nil || !next["daily"].Time.Equal(want) {
 		t.Errorf("next %v %v", next, err)
 	}
 	events, err := b.ledger.Claim(t.Context(), b.ledger.Session("web", "ann"), ledger.NewOwner())

@@ -1,13 +1,15 @@
 // Package pump re-drives due work: every 250 ms it asks the ledger what is due and rings the functions
-// that can do it. A doorbell that was lost, a holder that died, a backoff that is over and a schedule's
-// slot all come back through here.
+// that can do it. A doorbell that was lost, a holder that died, a backoff that is over, a schedule's slot and
+// the deadline of one all come back through here. Beside it, alerts are brought to people.
 package pump
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
+	"github.com/hearthfaas/hearth/shared/alert"
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/fn"
 	"github.com/hearthfaas/hearth/shared/gateway"
@@ -30,18 +32,25 @@ func start(ctx context.Context, env *fn.Env) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	go p.Run(ctx) // ends with the function's context
-	return http.HandlerFunc(p.serve), nil
+	teller, err := alert.Open(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	go p.Run(ctx) // both end with the function's context
+	go teller.Run(ctx)
+	return round(p, teller), nil
 }
 
-// serve does one round. It takes nothing from the request and needs no signature: a cron of the platform
+// round does one round of each. It takes nothing from the request and needs no signature: a cron of the platform
 // may call it, and a round too many changes nothing.
-func (p *Pump) serve(w http.ResponseWriter, r *http.Request) {
-	if err := p.Round(r.Context()); err != nil {
-		fn.Fail(w, r, err)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
+func round(p *Pump, teller *alert.Teller) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := errors.Join(p.Round(r.Context()), teller.Round(r.Context())); err != nil {
+			fn.Fail(w, r, err)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
 }
 
 // Pump rings for due work.
@@ -86,24 +95,28 @@ func (p *Pump) Run(ctx context.Context) {
 
 // Round rings once for everything that is due. Where a part of the store is away, it rings for the rest.
 func (p *Pump) Round(ctx context.Context) error {
-	lanes, slots, away := p.ledger.Due(ctx, p.id)
-	for _, lane := range lanes {
+	due, away := p.ledger.Due(ctx, p.id)
+	for _, lane := range due.Lanes {
 		if err := p.gateway.Ring(ctx, worker(lane), string(lane)); err != nil {
 			return err
 		}
 	}
-	for task, at := range slots {
-		if err := p.fire(ctx, task, at); err != nil {
-			p.env.Log.Error("a schedule cannot fire", "task", task, "kind", fault.KindOf(err), "err", err)
-		}
+	for task, slot := range due.Slots {
+		p.call(ctx, "fire", map[string]any{"task": task, "expected": slot.Time})
+	}
+	for _, w := range due.Watches {
+		p.call(ctx, "expect", map[string]any{"task": w.Task, "slot": w.Slot})
 	}
 	return away
 }
 
-func (p *Pump) fire(ctx context.Context, task string, at time.Time) error {
+// call tells system-tasks what has come. One that fails is due again in the next round.
+func (p *Pump) call(ctx context.Context, what string, in map[string]any) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	return p.gateway.Call(ctx, "system-tasks/fire", vault.Call{}, map[string]any{"task": task, "expected": at}, nil)
+	if err := p.gateway.Call(ctx, "system-tasks/"+what, vault.Call{}, in, nil); err != nil {
+		p.env.Log.Error("a schedule cannot go on", "call", what, "task", in["task"], "kind", fault.KindOf(err), "err", err)
+	}
 }
 
 // worker is the function that can go on with a lane.

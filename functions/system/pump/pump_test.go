@@ -67,7 +67,7 @@ func TestRound(t *testing.T) {
 		t.Fatal(err)
 	}
 	for task, at := range map[string]time.Duration{"due": -time.Minute, "late": -time.Hour, "later": time.Hour} {
-		if err := l.Schedule(t.Context(), task, time.Now().Add(at)); err != nil {
+		if err := l.Schedule(t.Context(), task, ledger.Slot{Time: time.Now().Add(at), At: time.Now().Add(at), Deadline: time.Now().Add(at + 30*time.Minute)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -77,7 +77,7 @@ func TestRound(t *testing.T) {
 	slices.Sort(e.calls)
 	want := []string{
 		"/async-function/planner-execute " + string(run), "/async-function/planner-intent " + string(session),
-		"/function/system-tasks/fire due", "/function/system-tasks/fire late",
+		"/function/system-tasks/expect late", "/function/system-tasks/fire due", "/function/system-tasks/fire late",
 	}
 	if !slices.Equal(e.calls, want) {
 		t.Errorf("%s", strings.Join(e.calls, "\n"))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/hearthfaas/hearth/shared/fault"
@@ -23,10 +22,12 @@ type slot struct {
 
 // row is one past slot of a task.
 type row struct {
-	At    time.Time `json:"at"`
-	Fired bool      `json:"fired"`
-	Run   string    `json:"run,omitempty"`
-	Why   string    `json:"why,omitempty"` // why it was skipped, or fired late
+	At      time.Time `json:"at"`
+	Fired   bool      `json:"fired"`
+	FiredAt time.Time `json:"fired_at,omitzero"` // later than At by its jitter, or because nobody was there
+	Run     string    `json:"run,omitempty"`
+	Why     string    `json:"why,omitempty"`  // why it was skipped
+	More    int       `json:"more,omitempty"` // skipped slots before it that have no row of their own
 }
 
 // fire takes the slots of a task that have come: each becomes a run or a row that says why not. Only the
@@ -34,69 +35,80 @@ type row struct {
 func (h *handler) fire(ctx context.Context, s slot) (struct{}, error) {
 	t, plan, doc, err := h.load(ctx, s.Task)
 	if fault.Is(err, fault.NotFound) {
-		return struct{}{}, h.ledger.Schedule(ctx, s.Task, time.Time{})
+		return struct{}{}, h.ledger.Schedule(ctx, s.Task, ledger.Slot{})
 	}
 	if err != nil {
 		return struct{}{}, err
 	}
 	if plan.Trigger == nil || t.Off {
-		return struct{}{}, h.ledger.Schedule(ctx, s.Task, time.Time{})
+		return struct{}{}, h.ledger.Schedule(ctx, s.Task, ledger.Slot{})
 	}
-	due, err := flow.Missed(*plan.Trigger, s.Expected, h.env.Now(), h.zoneOf(plan))
+	schedule, err := h.schedule(ctx, plan)
 	if err != nil {
 		return struct{}{}, err
 	}
+	due := schedule.Due(s.Expected, h.env.Now())
 	busy, err := h.busy(ctx, t)
 	if err != nil {
 		return struct{}{}, err
 	}
-	if busy && plan.Trigger.Overlap == "queue" {
+	if busy && plan.Trigger.Overlap == flow.OverlapQueue {
 		return struct{}{}, nil // the slot stays due until the last run has ended
 	}
-	skip := map[time.Time]string{}
-	for _, at := range due.Skipped {
-		skip[at] = "missed while the scheduler was away"
-	}
-	slots := merged(due.Run, due.Skipped)
-	if len(slots) == 0 {
-		return struct{}{}, h.ledger.Schedule(ctx, s.Task, due.Next)
+	rows := rowsOf(due, *plan.Trigger)
+	if len(rows) == 0 {
+		return struct{}{}, h.ledger.Schedule(ctx, s.Task, slotOf(schedule, due.Next))
 	}
 	expected := s.Expected
-	for i, at := range slots {
+	for i, r := range rows {
 		next := due.Next
-		if i+1 < len(slots) {
-			next = slots[i+1]
+		if i+1 < len(rows) {
+			next = rows[i+1].At
 		}
-		why := skip[at]
-		if why == "" && busy && plan.Trigger.Overlap != "allow" {
-			why = "the last run, " + t.LastRun + ", still goes"
+		if r.Why == "" && busy && plan.Trigger.Overlap != flow.OverlapAllow {
+			r.Why = "the last run, " + t.LastRun + ", still goes"
 		}
-		if i == 0 && due.More > 0 {
-			why = strings.TrimPrefix(fmt.Sprintf("%s; so were %d before it", why, due.More), "; ")
-		}
-		run, fired, err := h.fireOne(ctx, t, plan, ledger.Fire{Task: plan.TaskID, Expected: expected, Next: next}, row{At: at, Why: why})
+		run, fired, err := h.fireOne(ctx, t, plan, ledger.Fire{Task: plan.TaskID, Expected: expected, Next: slotOf(schedule, next)}, r)
 		expected = next
 		if err != nil || !fired {
 			return struct{}{}, err
 		}
-		if run != "" {
-			busy = true
-			if err := h.remember(ctx, doc, t, run); err != nil {
-				return struct{}{}, err
-			}
-			if err := h.gateway.Ring(ctx, "planner-execute", string(run)); err != nil {
-				return struct{}{}, err
-			}
+		if run == "" {
+			continue
+		}
+		busy, t.LastRun = true, string(run)
+		if err := h.remember(ctx, &doc, t, run); err != nil {
+			return struct{}{}, err
+		}
+		if err := h.gateway.Ring(ctx, "planner-execute", string(run)); err != nil {
+			return struct{}{}, err
 		}
 	}
 	return struct{}{}, nil
+}
+
+// rowsOf returns the rows of the slots that have come due, oldest first, with the reason of those that are skipped.
+func rowsOf(due flow.Due, t flow.Trigger) []row {
+	var rows []row
+	for _, at := range due.Skipped {
+		rows = append(rows, row{At: at, Why: "missed while the scheduler was away (misfire " + t.Misfire + ", grace " + t.Grace + ")"})
+	}
+	if due.More > 0 && len(rows) > 0 {
+		newest := &rows[len(rows)-1] // the oldest rows go first
+		newest.More = due.More
+		newest.Why += fmt.Sprintf("; so were %d older ones that have no row", due.More)
+	}
+	for _, at := range due.Run {
+		rows = append(rows, row{At: at})
+	}
+	return rows
 }
 
 // fireOne moves the schedule from one slot to the next.
 func (h *handler) fireOne(ctx context.Context, t journal.Task, plan flow.Plan, f ledger.Fire, r row) (ledger.Lane, bool, error) {
 	var lane ledger.Lane
 	if r.Fired = r.Why == ""; r.Fired {
-		lane = h.ledger.RunFor(h.ledger.TasksLane(), plan.TaskID+"@"+r.At.UTC().Format(time.RFC3339Nano))
+		lane, r.FiredAt = h.runOf(plan.TaskID, r.At), h.env.Now()
 		header, err := h.prepare(ctx, t, plan, journal.Request{ID: string(lane), Origin: journal.FromTask})
 		if err != nil {
 			return "", false, err
@@ -129,19 +141,6 @@ func (h *handler) busy(ctx context.Context, t journal.Task) (bool, error) {
 	return err == nil && !run.State.Over(), err
 }
 
-// merged puts two ascending lists of times into one.
-func merged(a, b []time.Time) []time.Time {
-	var all []time.Time
-	for len(a) > 0 || len(b) > 0 {
-		if len(b) == 0 || len(a) > 0 && a[0].Before(b[0]) {
-			all, a = append(all, a[0]), a[1:]
-		} else {
-			all, b = append(all, b[0]), b[1:]
-		}
-	}
-	return all
-}
-
 // history returns the past slots of a task, newest first.
 func (h *handler) history(ctx context.Context, r gateway.Request) (any, error) {
 	id := r.PathValue("task")
@@ -155,7 +154,7 @@ func (h *handler) history(ctx context.Context, r gateway.Request) (any, error) {
 	if err := policy.May(r.By, policy.See, t.Owner); err != nil {
 		return nil, err
 	}
-	notes, err := h.ledger.Fires(ctx, id, 100)
+	notes, err := h.ledger.Fires(ctx, id, flow.MaxSkipped)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,9 @@ const name = "system-tasks"
 // Function is system-tasks as hosts see it.
 var Function = fn.Function{Name: name, Timeout: 90 * time.Second, New: start}
 
+// reserved are the names that our paths have taken from tasks.
+var reserved = []string{"runs", "stop", "fire", "expect", "calendars", "alerts"}
+
 type handler struct {
 	env      *fn.Env
 	ledger   *ledger.Ledger
@@ -86,7 +89,15 @@ func (h *handler) routes() http.Handler {
 	mux.HandleFunc("GET /budget", signedIn(h.budgets))
 	mux.HandleFunc("GET /dead", signedIn(h.letters))
 	mux.HandleFunc("POST /dead/{letter}/{verb}", signedIn(h.post))
+	mux.HandleFunc("GET /calendars", signedIn(h.listCalendars))
+	mux.HandleFunc("GET /calendars/{name}", signedIn(h.getCalendar))
+	mux.HandleFunc("PUT /calendars/{name}", signedIn(h.putCalendar))
+	mux.HandleFunc("DELETE /calendars/{name}", signedIn(h.deleteCalendar))
+	mux.HandleFunc("GET /alerts", signedIn(h.listAlerts))
+	mux.HandleFunc("POST /alerts/{alert}/resolve", signedIn(h.resolveAlert))
+	mux.HandleFunc("POST /alerts", signedIn(h.placeAlerts))
 	mux.Handle("POST /fire", gateway.Signed(h.env, name, fn.JSON(h.fire)))
+	mux.Handle("POST /expect", gateway.Signed(h.env, name, fn.JSON(h.expect)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fault.Write(w, fault.New(fault.NotFound, "no %s %s here", r.Method, r.URL.Path))
 	})

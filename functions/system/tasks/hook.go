@@ -52,7 +52,7 @@ func (h *handler) hooked(r *http.Request) (string, error) {
 	if err := h.spawn(r.Context(), lane, header); err != nil {
 		return "", err
 	}
-	return string(lane), h.remember(r.Context(), doc, t, lane)
+	return string(lane), h.remember(r.Context(), &doc, t, lane)
 }
 
 // verifyHook returns the id of a request that somebody with the secret signed.

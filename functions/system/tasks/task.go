@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,8 @@ type view struct {
 	Title   string          `json:"title,omitempty"`
 	Owner   string          `json:"owner"`
 	Plan    json.RawMessage `json:"plan"`
-	Next    string          `json:"next"` // RFC 3339 in the task's zone, "" when nothing is scheduled
+	Next    string          `json:"next"`            // the next slot: RFC 3339 in the task's zone, "" when nothing is scheduled
+	Fires   string          `json:"fires,omitempty"` // when it fires, if jitter makes that later
 	LastRun string          `json:"last_run,omitempty"`
 	Enabled bool            `json:"enabled"`
 }
@@ -41,10 +43,13 @@ func (h *handler) load(ctx context.Context, id string) (journal.Task, flow.Plan,
 	return t, flow.Normalize(plan), doc, err
 }
 
-func (h *handler) view(id string, t journal.Task, plan flow.Plan, next time.Time) view {
+func (h *handler) view(id string, t journal.Task, plan flow.Plan, next ledger.Slot) view {
 	v := view{ID: id, Title: plan.Title, Owner: t.Owner, Plan: t.Plan, LastRun: t.LastRun, Enabled: !t.Off}
-	if !next.IsZero() {
-		v.Next = next.In(h.zoneOf(plan)).Format(time.RFC3339)
+	if !next.Time.IsZero() {
+		v.Next = next.Time.In(h.zoneOf(plan)).Format(time.RFC3339)
+	}
+	if !next.At.Equal(next.Time) {
+		v.Fires = next.At.In(h.zoneOf(plan)).Format(time.RFC3339)
 	}
 	return v
 }
@@ -110,6 +115,9 @@ func (h *handler) putTask(ctx context.Context, r gateway.Request) (any, error) {
 	if plan.TaskID != id {
 		return nil, fault.New(fault.Invalid, "the task is called %q, and the address says %q", plan.TaskID, id).At("task_id")
 	}
+	if slices.Contains(reserved, id) {
+		return nil, fault.New(fault.Invalid, "a task cannot be called %q", id).At("task_id")
+	}
 	t := journal.Task{Plan: r.Body, Owner: r.By.User, Role: r.By.Role, Applied: h.env.Now()}
 	if err := policy.May(r.By, policy.Act, ""); err != nil {
 		return nil, err
@@ -134,14 +142,14 @@ func (h *handler) putTask(ctx context.Context, r gateway.Request) (any, error) {
 
 // keep stores a task and sets its next slot.
 func (h *handler) keep(ctx context.Context, doc ledger.Doc, t journal.Task, plan flow.Plan) (any, error) {
-	next, err := h.next(plan, h.env.Now())
+	next, err := h.next(ctx, plan, h.env.Now())
 	if err != nil {
 		return nil, err
 	}
 	if t.Off {
-		next = time.Time{}
+		next = ledger.Slot{}
 	}
-	if err := h.store(ctx, doc, t); err != nil {
+	if err := h.store(ctx, &doc, t); err != nil {
 		return nil, err
 	}
 	return h.view(doc.ID, t, plan, next), h.ledger.Schedule(ctx, doc.ID, next)
@@ -160,27 +168,18 @@ func (h *handler) turn(ctx context.Context, r gateway.Request, off bool) (any, e
 	return h.keep(ctx, doc, t, plan)
 }
 
-func (h *handler) store(ctx context.Context, doc ledger.Doc, t journal.Task) error {
+// store writes a task into its doc, which has the new revision then.
+func (h *handler) store(ctx context.Context, doc *ledger.Doc, t journal.Task) error {
 	body, err := json.Marshal(t)
 	if err != nil {
 		return fault.As(fault.Internal, err, "the task %s", doc.ID)
 	}
 	doc.Body = body
-	_, err = h.ledger.Put(ctx, journal.TaskSpace, doc, 0)
+	stored, err := h.ledger.Put(ctx, journal.TaskSpace, *doc, 0)
+	if err == nil {
+		*doc = stored
+	}
 	return err
-}
-
-// next returns a task's next slot after a time, zero for none.
-func (h *handler) next(plan flow.Plan, after time.Time) (time.Time, error) {
-	if plan.Trigger == nil {
-		return time.Time{}, nil
-	}
-	switch plan.Trigger.Type {
-	case "cron", "every", "at":
-		return flow.Next(*plan.Trigger, after, h.zoneOf(plan))
-	default:
-		return time.Time{}, nil
-	}
 }
 
 func (h *handler) deleteTask(ctx context.Context, r gateway.Request) (any, error) {
@@ -192,7 +191,7 @@ func (h *handler) deleteTask(ctx context.Context, r gateway.Request) (any, error
 	if err := policy.May(r.By, policy.Act, t.Owner); err != nil {
 		return nil, err
 	}
-	if err := h.ledger.Schedule(ctx, id, time.Time{}); err != nil {
+	if err := h.ledger.Schedule(ctx, id, ledger.Slot{}); err != nil {
 		return nil, err
 	}
 	return map[string]string{"deleted": id}, h.ledger.Delete(ctx, journal.TaskSpace, id, doc.Rev)
@@ -255,7 +254,7 @@ func (h *handler) runTask(ctx context.Context, r gateway.Request) (any, error) {
 	if err := h.spawn(ctx, lane, header); err != nil {
 		return nil, err
 	}
-	return map[string]string{"run": string(lane)}, h.remember(ctx, doc, t, lane)
+	return map[string]string{"run": string(lane)}, h.remember(ctx, &doc, t, lane)
 }
 
 func (h *handler) spawn(ctx context.Context, lane ledger.Lane, header flow.Header) error {
@@ -273,7 +272,7 @@ func (h *handler) spawn(ctx context.Context, lane ledger.Lane, header flow.Heade
 }
 
 // remember notes a task's last run. Whoever changed the task meanwhile wins: it is only a note.
-func (h *handler) remember(ctx context.Context, doc ledger.Doc, t journal.Task, lane ledger.Lane) error {
+func (h *handler) remember(ctx context.Context, doc *ledger.Doc, t journal.Task, lane ledger.Lane) error {
 	t.LastRun = string(lane)
 	if err := h.store(ctx, doc, t); err != nil && !fault.Is(err, fault.Conflict) {
 		return err
