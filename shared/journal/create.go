@@ -70,6 +70,7 @@ func Prepare(r Request, plugins []manifest.Manifest) (flow.Header, error) {
 			return h, place(err, fmt.Sprintf("steps[%d].", i))
 		}
 		fact := factOf(m, s, r.Lang)
+		fact.Reconcile = fact.Reconcile && !r.DryRun
 		h.Facts[s.ID] = fact
 		describe(h.Card, m, dated(s, h.Date), fact, r)
 		h.Approve = h.Approve || asks(s, fact, r)
@@ -124,7 +125,8 @@ func place(err error, prefix string) error {
 // factOf freezes what the plugin says of the step's operation.
 func factOf(m manifest.Manifest, s flow.Step, lang string) flow.Fact {
 	op := m.EffectOf(s.Params)
-	fact := flow.Fact{Title: m.Title.In(lang), Effect: string(op.Effect), Undo: op.Undo, UndoFor: m.Limits.Undo, Labels: m.Labels}
+	fact := flow.Fact{Title: m.Title.In(lang), Effect: string(op.Effect), Undo: op.Undo, UndoFor: m.Limits.Undo, Labels: m.Labels, Wall: m.Limits.Wall}
+	fact.Reconcile = m.Reconciles(s.Params)
 	if fact.Undo && fact.UndoFor == 0 {
 		fact.UndoFor = DefaultUndo
 	}
