@@ -42,7 +42,7 @@ func (r *Run) UndoEnded(now time.Time) time.Time {
 	var ended time.Time
 	for _, s := range r.Steps {
 		for _, u := range s.Units {
-			if !undoable(s, u) && u.State != UndoBroken {
+			if !undoable(s, u) && u.State != UndoBroken && u.Late.IsZero() {
 				continue
 			}
 			if s.undoOpen(u, now) {
