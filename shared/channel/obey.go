@@ -27,11 +27,14 @@ type orderAnswer struct {
 	Text string `json:"text"`
 	Run  string `json:"run,omitempty"`
 	Sent bool   `json:"sent"`
+
+	Buttons [][]message.Button `json:"buttons,omitempty"`
 }
 
 // view is what we read of a run.
 type view struct {
 	ID    string `json:"id"`
+	User  string `json:"user"`
 	Title string `json:"title"`
 	State string `json:"state"`
 	Can   struct {
@@ -67,7 +70,7 @@ func (i *Intake) obey(ctx context.Context, in message.Inbound, p policy.Principa
 	if answer.Sent {
 		return taken, true, nil
 	}
-	out := message.Outbound{Key: taken.Answer, Address: in.Address, Markdown: answer.Text, Run: answer.Run, Reply: in.Reply}
+	out := message.Outbound{Key: taken.Answer, Address: in.Address, Markdown: answer.Text, Run: answer.Run, Reply: in.Reply, Buttons: answer.Buttons}
 	if in.ChatKind != message.Direct {
 		out.ReplyTo = in.MessageID // among people, say whose order this answers
 	}
@@ -134,10 +137,16 @@ func (i *Intake) apply(ctx context.Context, in message.Inbound, p policy.Princip
 			return orderAnswer{}, false, nil
 		case len(fit) == 0:
 			return orderAnswer{Text: nothing.In(lang)}, true, nil
-		case len(fit) > 1:
+		case len(fit) > 1 && o.verb != undo: // an undo is of the latest
 			return orderAnswer{Text: which.In(lang, o.verb) + "\n\n" + listed(lang, fit)}, true, nil
 		}
 		o.run = fit[0].ID
+	}
+	if o.verb == undo && !o.sure {
+		card, done, err := i.propose(ctx, lang, call, o.run)
+		if err != nil || done {
+			return card, true, err
+		}
 	}
 	v, err := i.decide(ctx, call, o)
 	return orderAnswer{Text: decided[o.verb].In(lang, named(v)), Run: o.run}, true, err
@@ -145,8 +154,8 @@ func (i *Intake) apply(ctx context.Context, in message.Inbound, p policy.Princip
 
 // decide tells system-tasks what was decided about one run.
 func (i *Intake) decide(ctx context.Context, call vault.Call, o order) (view, error) {
-	if lane, err := ledger.ParseLane(o.run); err != nil || !lane.IsRun() {
-		return view{}, fault.New(fault.NotFound, "no such run: %.40q", o.run).Try("/runs")
+	if err := isRun(o.run); err != nil {
+		return view{}, err
 	}
 	var v view
 	if o.verb == stop {
@@ -159,6 +168,14 @@ func (i *Intake) decide(ctx context.Context, call vault.Call, o order) (view, er
 	}
 	err := i.gateway.Call(ctx, "system-tasks/runs/"+o.run+"/"+string(o.verb), call, in, &v)
 	return v, err
+}
+
+// isRun refuses what names no run.
+func isRun(id string) error {
+	if lane, err := ledger.ParseLane(id); err != nil || !lane.IsRun() {
+		return fault.New(fault.NotFound, "no such run: %.40q", id).Try("/runs")
+	}
+	return nil
 }
 
 // stopAll stops all runs of the one who says so.
@@ -186,7 +203,7 @@ func (i *Intake) list(ctx context.Context, call vault.Call) ([]view, error) {
 	return out.Runs, err
 }
 
-// fitting returns the runs that a verb without a run can mean.
+// fitting returns the runs that a verb without a run can mean, newest first. One's undo is of one's own.
 func (i *Intake) fitting(ctx context.Context, call vault.Call, v verb) ([]view, error) {
 	if call.User == "" {
 		return nil, nil
@@ -194,6 +211,9 @@ func (i *Intake) fitting(ctx context.Context, call vault.Call, v verb) ([]view, 
 	list, err := i.list(ctx, call)
 	var fit []view
 	for _, r := range list {
+		if v == undo && r.User != call.User {
+			continue
+		}
 		if map[verb]bool{approve: r.Can.Approve, deny: r.Can.Deny, stop: r.Can.Cancel, undo: r.Can.Undo}[v] {
 			fit = append(fit, r)
 		}
@@ -225,7 +245,7 @@ func (p phrase) In(lang string, args ...any) string {
 
 var (
 	helped = phrase{
-		"Tell me what you need. Orders: /runs, /approve RUN, /deny RUN, /stop [RUN], /undo RUN, /pair.",
+		"Tell me what you need. Orders: /runs, /approve RUN, /deny RUN, /stop [RUN], /undo [RUN], /pair.",
 		"直接说你需要什么。指令：/runs 列出任务，/approve 批准，/deny 拒绝，/stop 停止，/undo 撤销，/pair 绑定账号。",
 	}
 	offered    = phrase{"I do not know you yet. On a signed-in machine, run:\n\n    hearth pair %s", "我还不认识你。请在已登录的机器上运行：\n\n    hearth pair %s"}

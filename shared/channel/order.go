@@ -13,6 +13,7 @@ type order struct {
 	verb   verb
 	run    string
 	digest string // of the plan that the button was made for
+	sure   bool   // undo: without being shown first what it would do
 	word   bool   // said in words: an order only if it can mean one run
 }
 
@@ -48,13 +49,14 @@ func orderOf(in message.Inbound) (order, bool) {
 		letter, rest, _ := strings.Cut(in.Action.Value, ":")
 		run, digest, _ := strings.Cut(rest, ":")
 		v, ok := buttons[letter]
-		return order{verb: v, run: run, digest: digest}, ok && run != ""
+		return order{verb: v, run: run, digest: digest, sure: true}, ok && run != ""
 	}
 	text := strings.TrimSpace(in.Text)
 	if command, found := strings.CutPrefix(text, "/"); found {
 		name, run, _ := strings.Cut(command, " ")
 		v, ok := commands[strings.ToLower(name)]
-		return order{verb: v, run: strings.Trim(run, " `<>")}, ok
+		run, sure := strings.CutSuffix(run, " yes")
+		return order{verb: v, run: strings.Trim(run, " `<>"), sure: sure}, ok
 	}
 	v, ok := words[strings.ToLower(strings.TrimRight(text, "。！!. "))]
 	return order{verb: v, word: true}, ok

@@ -133,7 +133,7 @@ func (j *Journal) Retry(ctx context.Context, after time.Duration) error {
 }
 
 // End ends the run in a state and puts the result into its session's outbox. It returns that session, ""
-// when nobody waits.
+// when nobody waits. Every end passes here, whoever moved the run: flow.NeedsHuman, too.
 func (j *Journal) End(ctx context.Context, e flow.Event) (ledger.Lane, error) {
 	e.Type, e.At = flow.Ended, j.now()
 	body, err := json.Marshal(e)
