@@ -296,7 +296,7 @@ func (f *fake) decide(r *http.Request, body []byte) (any, error) {
 		return nil, err
 	}
 	verb := r.PathValue("verb")
-	can := map[string]bool{"approve": v.Can.Approve, "deny": v.Can.Deny, "cancel": v.Can.Cancel, "retry": v.Can.Retry, "undo": v.Can.Undo}
+	can := map[string]bool{"approve": v.Can.Approve, "deny": v.Can.Deny, "cancel": v.Can.Cancel, "retry": v.Can.Retry, "undo": v.Can.Undo, "settle": v.Can.Settle}
 	if !can[verb] {
 		return nil, fault.New(fault.Conflict, "the run is %s: it cannot %s now", v.State, verb).Try("hearth runs show " + v.ID)
 	}

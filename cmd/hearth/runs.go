@@ -15,7 +15,7 @@ import (
 
 func newRunsCommand(a *app) *cobra.Command {
 	return group("runs", "What was done, is done, and waits to be done",
-		newRunsList(a), newRunsShow(a), newRunsWatch(a), newRunsCancel(a), newRunsRetry(a), newUndoCommand(a),
+		newRunsList(a), newRunsShow(a), newRunsWatch(a), newRunsCancel(a), newRunsRetry(a), newUndoCommand(a), newRunsSettle(a),
 		newRunsFork(a), newRunsReplay(a), newRunsFreeze(a))
 }
 
@@ -106,6 +106,7 @@ func newRunsRetry(a *app) *cobra.Command {
 func newUndoCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{Use: "undo ID", Short: "Take back what a run did, newest step first"}
 	again(a, cmd, "undo", func() any { return struct{}{} })
+	addPreview(a, cmd)
 	addOutput(cmd)
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,6 +68,11 @@ func (p *printer) run(v flow.View) {
 	if len(v.Steps) > 0 {
 		p.print("")
 		p.steps(v.Steps)
+	}
+	for _, s := range v.Steps {
+		if s.State == flow.UndoBroken && s.Undo != nil && s.Undo.Error != nil {
+			p.changes(s.ID, s.Undo.Error.Changes)
+		}
 	}
 	if files := filesOf(v.Steps); len(files) > 0 {
 		p.print("\nfiles: %s", strings.Join(files, ", "))
@@ -206,7 +212,7 @@ func (p *printer) said(s flow.ViewStep) string {
 			return "not before " + s.Until.In(p.zone).Format(time.TimeOnly)
 		}
 	}
-	return s.Summary
+	return strings.Join(slices.DeleteFunc([]string{s.Summary, p.known(s), p.expired(s)}, func(text string) bool { return text == "" }), "; ")
 }
 
 func filesOf(steps []flow.ViewStep) []string {
@@ -241,6 +247,11 @@ func remains(v flow.View) []string {
 // nextOf are the commands for what can be done about a run now.
 func nextOf(v flow.View) []string {
 	var next []string
+	for _, s := range v.Steps {
+		if v.Can.Settle && s.State == flow.UnitUnknown {
+			next = append(next, "hearth runs settle "+v.ID+" "+s.ID+" --happened|--did-not")
+		}
+	}
 	for _, c := range []struct {
 		can  bool
 		verb string

@@ -34,6 +34,7 @@ type orderAnswer struct {
 // view is what we read of a run.
 type view struct {
 	ID    string `json:"id"`
+	User  string `json:"user"`
 	Title string `json:"title"`
 	State string `json:"state"`
 
@@ -175,10 +176,16 @@ func (i *Intake) apply(ctx context.Context, in message.Inbound, p policy.Princip
 			return orderAnswer{}, false, nil
 		case len(fit) == 0:
 			return orderAnswer{Text: nothing.In(lang)}, true, nil
-		case len(fit) > 1:
+		case len(fit) > 1 && o.verb != undo: // an undo is of the latest
 			return orderAnswer{Text: which.In(lang, o.verb) + "\n\n" + listed(lang, fit)}, true, nil
 		}
 		o.run = fit[0].ID
+	}
+	if o.verb == undo && !o.sure {
+		card, done, err := i.propose(ctx, lang, call, o.run)
+		if err != nil || done {
+			return card, true, err
+		}
 	}
 	v, err := i.decide(ctx, call, o)
 	text := decided[o.verb].In(lang, named(v))
@@ -206,6 +213,7 @@ func (i *Intake) decide(ctx context.Context, call vault.Call, o order) (view, er
 	return v, err
 }
 
+// isRun refuses what names no run.
 func isRun(id string) error {
 	if lane, err := ledger.ParseLane(id); err != nil || !lane.IsRun() {
 		return fault.New(fault.NotFound, "no such run: %.40q", id).Try("/runs")
@@ -260,7 +268,7 @@ func (i *Intake) list(ctx context.Context, call vault.Call) ([]view, error) {
 	return out.Runs, err
 }
 
-// fitting returns the runs that a verb without a run can mean.
+// fitting returns the runs that a verb without a run can mean, newest first. One's undo is of one's own.
 func (i *Intake) fitting(ctx context.Context, call vault.Call, v verb) ([]view, error) {
 	if call.User == "" {
 		return nil, nil
@@ -268,6 +276,9 @@ func (i *Intake) fitting(ctx context.Context, call vault.Call, v verb) ([]view, 
 	list, err := i.list(ctx, call)
 	var fit []view
 	for _, r := range list {
+		if v == undo && r.User != call.User {
+			continue
+		}
 		if map[verb]bool{approve: r.Can.Approve, deny: r.Can.Deny, stop: r.Can.Cancel, undo: r.Can.Undo}[v] {
 			fit = append(fit, r)
 		}
@@ -325,7 +336,7 @@ func (p phrase) In(lang string, args ...any) string {
 
 var (
 	helped = phrase{
-		"Tell me what you need. Orders: /runs, /approve RUN, /deny RUN, /stop [RUN], /undo RUN, /tasks [off|on TASK], /freeze RUN, /alerts here, /pair. Operators: /stop all, /resume.",
+		"Tell me what you need. Orders: /runs, /approve RUN, /deny RUN, /stop [RUN], /undo [RUN], /tasks [off|on TASK], /freeze RUN, /alerts here, /pair. Operators: /stop all, /resume.",
 		"直接说你需要什么。指令：/runs 列出运行，/approve 批准，/deny 拒绝，/stop 停止，/undo 撤销，/tasks 列出任务（off|on 停用或启用），/freeze 固化为任务，/alerts here 接收警报，/pair 绑定账号。管理员：/stop all 全部停止，/resume 恢复。",
 	}
 	offered    = phrase{"I do not know you yet. On a signed-in machine, run:\n\n    hearth pair %s", "我还不认识你。请在已登录的机器上运行：\n\n    hearth pair %s"}

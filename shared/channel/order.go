@@ -13,6 +13,7 @@ type order struct {
 	verb   verb
 	run    string // of alerts: here or off
 	digest string // of the plan that the button was made for
+	sure   bool   // undo: without being shown first what it would do
 	word   bool   // said in words: an order only if it can mean one run
 	rest   string // of a command: all that stands behind it
 }
@@ -64,7 +65,7 @@ func orderOf(in message.Inbound) (order, bool) {
 		letter, rest, _ := strings.Cut(in.Action.Value, ":")
 		run, digest, _ := strings.Cut(rest, ":")
 		v, ok := buttons[letter]
-		return order{verb: v, run: run, digest: digest}, ok && run != ""
+		return order{verb: v, run: run, digest: digest, sure: true}, ok && run != ""
 	}
 	text := strings.TrimSpace(in.Text)
 	if command, found := strings.CutPrefix(text, "/"); found {
@@ -75,7 +76,8 @@ func orderOf(in message.Inbound) (order, bool) {
 		if v != approve && v != deny {
 			run, digest = rest, ""
 		}
-		return order{verb: v, run: strings.Trim(run, " `<>"), digest: strings.TrimSpace(digest), rest: rest}, ok
+		run, sure := strings.CutSuffix(run, " yes")
+		return order{verb: v, run: strings.Trim(run, " `<>"), digest: strings.TrimSpace(digest), rest: rest, sure: sure}, ok
 	}
 	v, ok := words[strings.ToLower(strings.TrimRight(text, "。！!. "))]
 	return order{verb: v, word: true}, ok

@@ -4,14 +4,54 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hearthfaas/hearth/shared/channel"
 	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/message"
 	"github.com/hearthfaas/hearth/shared/policy"
 )
 
 const run = "r3f-abcdefghij"
+
+// Runs whose undo is something to think over, and impossible.
+const (
+	large = "r3f-llllllllll"
+	old   = "r3f-oooooooooo"
+)
+
+// undoOf is what an undo of a run would do.
+func undoOf(id string) flow.UndoPlan {
+	until := time.Date(2026, 12, 22, 9, 0, 0, 0, time.UTC)
+	steps := []flow.UndoStep{{ID: "sheet", Title: "Sheet", Until: until, Look: flow.LookReady, Would: "would remove /a.xlsx"}}
+	if id == large {
+		mail := flow.UndoStep{ID: "mail", Title: "Mail", Blocked: flow.Irreversible}
+		note := flow.UndoStep{ID: "note", Title: "Note", Look: flow.LookChanged, Problem: &flow.Problem{Changes: []fault.Change{{What: "/n.md", Then: "v1", Diff: []string{"-a"}}}}}
+		steps = append([]flow.UndoStep{mail, note, {ID: "post", Title: "Post"}, {ID: "was", Title: "Was", Blocked: flow.TooLate, Until: until}}, steps...)
+	}
+	return flow.UndoPlan{Run: id, Title: "Report", Can: id != old, Steps: steps}
+}
+
+func TestUndoIsShownFirst(t *testing.T) {
+	w := newWorld(t)
+	w.know("ann", "ann", policy.Member)
+	w.tasks = func(path, _ string) (any, error) { return undoOf(large), nil }
+	w.taken(from("ann", "1", "/undo "+large))
+	said := strings.ReplaceAll(strings.Join(w.heard(), " "), "/say ", "")
+	answers, err := w.ledger.List(t.Context(), "orders")
+	if err != nil || len(answers) != 1 || !strings.Contains(string(answers[0].Body), `"value":"u:`+large+`"`) {
+		t.Errorf("the button: %+v %v", answers, err)
+	}
+	for _, part := range []string{
+		"Undo Report (", "Mail", "✗ cannot be taken back", "! changed since: it would be left as it is", "/n.md", "v1", "not there", "-a",
+		"↩ can be taken back, if nobody has changed it since", "its time ended at 2026-12-22", "/undo " + large + " yes",
+	} {
+		if !strings.Contains(flatten(said), flatten(part)) {
+			t.Errorf("misses %q: %s", part, said)
+		}
+	}
+}
 
 // pressed makes a press of a button.
 func pressed(sender, id, value string) message.Inbound {
@@ -26,11 +66,13 @@ func aRun(id string, can ...string) map[string]any {
 	for _, c := range can {
 		abilities[c] = true
 	}
-	return map[string]any{"id": id, "title": "Report", "state": "waiting_approval", "can": abilities}
+	return map[string]any{"id": id, "title": "Report", "user": "ann", "state": "waiting_approval", "can": abilities}
 }
 
 func TestOrders(t *testing.T) {
 	waiting := []map[string]any{aRun(run, "approve", "deny", "cancel")}
+	theirs := aRun("r3f-cccccccccc", "undo")
+	theirs["user"] = "eve"
 	tests := []struct {
 		name string
 		in   message.Inbound
@@ -88,6 +130,14 @@ func TestOrders(t *testing.T) {
 		{"deny in words", from("ann", "1", "拒绝"), waiting, `ann member /runs/` + run + `/deny {}`, "已拒绝", false},
 		{"stop in words", from("ann", "1", "停止"), waiting, `ann member /stop {"run":"` + run + `"}`, "已停止", false},
 		{"undo in words", from("ann", "1", "撤销"), []map[string]any{aRun(run, "undo")}, `ann member /runs/` + run + `/undo {}`, "正在撤销", false},
+		{"undo", from("ann", "1", "/undo "+run), nil, `ann member /runs/` + run + `/undo {}`, "Undoing", false},
+		{"undo of the latest", from("ann", "1", "/undo"), []map[string]any{theirs, aRun(run, "undo"), aRun("r3f-bbbbbbbbbb", "undo")}, `ann member /runs/` + run + `/undo {}`, "Undoing", false},
+		{"undo of nobody's", from("ann", "1", "/undo"), []map[string]any{theirs}, `ann member /runs {"limit":20}`, "Nothing waits", false},
+		{"undo of more", from("ann", "1", "/undo "+large), nil, `ann member /runs/` + large + `/preview {}`, "would remove /a.xlsx, until 2026-12-22", false},
+		{"undo of more, in words", from("ann", "1", "撤销"), []map[string]any{aRun(large, "undo")}, `ann member /runs/` + large + `/preview {}`, "无法撤销", false},
+		{"undo of more, for sure", from("ann", "1", "/undo "+large+" yes"), nil, `ann member /runs/` + large + `/undo {}`, "Undoing", false},
+		{"undo of more, by the button", pressed("ann", "1", "u:"+large), nil, `ann member /runs/` + large + `/undo {}`, "Undoing", false},
+		{"undo too late", from("ann", "1", "/undo "+old), nil, `ann member /runs/` + old + `/undo {}`, "", false},
 		{"words without a run that waits", from("ann", "1", "撤销"), waiting, `ann member /runs {"limit":20}`, "", true},
 		{"words of a guest", from("bob", "1", "批准"), waiting, "", "", true},
 		{
@@ -118,6 +168,9 @@ func TestOrders(t *testing.T) {
 					return map[string]any{"tasks": []any{map[string]any{"task_id": "daily", "title": "Daily", "enabled": true, "next": "2026-01-05T09:00:00+08:00"}}}, nil
 				case "/daily/enable", "/daily/disable":
 					return map[string]any{"task_id": "daily", "title": "Daily", "enabled": path == "/daily/enable"}, nil
+				}
+				if id, found := strings.CutSuffix(strings.TrimPrefix(path, "/runs/"), "/preview"); found {
+					return undoOf(id), nil
 				}
 				return aRun(run), nil
 			}

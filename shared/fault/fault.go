@@ -37,6 +37,7 @@ type Error struct {
 	Field   string        // the place of a bad input, such as "steps[1].params.sql" or "line 3, column 7"
 	Next    string        // the command or action that mends it
 	After   time.Duration // when to try again, with Limited and Unavailable
+	Changes []Change      // with Conflict: what is not as it was left
 	Err     error
 }
 
@@ -53,7 +54,7 @@ func Wrap(err error, format string, args ...any) error {
 	wrapped := &Error{Kind: KindOf(err), Message: fmt.Sprintf(format, args...), Err: err}
 	if inner, ok := errors.AsType[*Error](err); ok {
 		wrapped.Message += ": " + inner.Message
-		wrapped.Field, wrapped.Next, wrapped.After = inner.Field, inner.Next, inner.After
+		wrapped.Field, wrapped.Next, wrapped.After, wrapped.Changes = inner.Field, inner.Next, inner.After, inner.Changes
 	}
 	return wrapped
 }

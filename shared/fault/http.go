@@ -37,11 +37,12 @@ type wire struct {
 }
 
 type wireError struct {
-	Kind    Kind   `json:"kind"`
-	Message string `json:"message"`
-	Field   string `json:"field,omitempty"`
-	Next    string `json:"next,omitempty"`
-	AfterMS int64  `json:"after_ms,omitempty"`
+	Kind    Kind     `json:"kind"`
+	Message string   `json:"message"`
+	Field   string   `json:"field,omitempty"`
+	Next    string   `json:"next,omitempty"`
+	AfterMS int64    `json:"after_ms,omitempty"`
+	Changes []Change `json:"changes,omitempty"`
 }
 
 // Status returns the HTTP status of err.
@@ -52,7 +53,7 @@ func Write(w http.ResponseWriter, err error) {
 	body := wireError{Kind: KindOf(err), Message: Text(err)}
 	if e, ok := errors.AsType[*Error](err); ok {
 		body.Message, body.Field, body.Next = e.Message, e.Field, e.Next
-		body.AfterMS = e.After.Milliseconds()
+		body.AfterMS, body.Changes = e.After.Milliseconds(), bounded(e.Changes)
 	}
 	if body.AfterMS > 0 {
 		seconds := math.Ceil(float64(body.AfterMS) / 1000)
@@ -82,7 +83,7 @@ func Read(resp *http.Response) error {
 	}
 	return &Error{
 		Kind: got.Error.Kind, Message: got.Error.Message, Field: got.Error.Field, Next: got.Error.Next,
-		After: time.Duration(got.Error.AfterMS) * time.Millisecond,
+		After: time.Duration(got.Error.AfterMS) * time.Millisecond, Changes: bounded(got.Error.Changes),
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/hearthfaas/hearth/shared/fault"
 )
 
 // Event is one line of a run's journal. A line is written once under its key; the state of a run is the
@@ -22,6 +24,7 @@ type Event struct {
 	Until   time.Time         `json:"until,omitzero"`  // held, failed: not before
 	From    string            `json:"from,omitempty"`  // retry: from this step
 	State   State             `json:"state,omitempty"` // end
+	Did     bool              `json:"did,omitempty"`   // settled: it happened
 
 	Revision int   `json:"revision,omitempty"` // approved, denied, edited: how often the plan had been edited when it was seen
 	Edit     *Edit `json:"edit,omitempty"`     // edited: what the plan is now
@@ -45,6 +48,10 @@ const (
 	Intent     Type = "intent"      // about to act: written before the effect
 	Done       Type = "done"        // acted
 	Failed     Type = "failed"      // did not act, or may have (Problem.Doubt)
+	Found      Type = "found"       // in doubt, its plugin was asked: it had acted
+	Missing    Type = "missing"     // in doubt, its plugin was asked: it had not acted
+	Unclear    Type = "unclear"     // in doubt, its plugin was asked: nobody can tell now
+	Settled    Type = "settled"     // in doubt, a person says whether it had acted (Did)
 	GoBack     Type = "rollback"    // the run goes back
 	UndoIntent Type = "undo_intent" // about to undo
 	Undone     Type = "undone"      // undone, or never applied
@@ -58,6 +65,8 @@ type Problem struct {
 	Message string `json:"message"`
 	Doubt   bool   `json:"doubt,omitempty"` // it may have taken effect
 	Retry   bool   `json:"retry,omitempty"` // trying again can help
+
+	Changes []fault.Change `json:"changes,omitempty"` // of an undo: what is not as the step left it
 }
 
 // Key is the journal key of an event in round k (rounds are counted by RetryAsked and UndoAsked, so that a
@@ -71,7 +80,7 @@ func (e Event) Key(round int) string {
 		return fmt.Sprintf("decision/%d", e.Revision)
 	case Edited:
 		return fmt.Sprintf("edit/%d", e.Revision)
-	case Stop, UndoAsked, RetryAsked:
+	case Stop, UndoAsked, RetryAsked, Settled:
 		return fmt.Sprintf("ask/%d", round)
 	case GoBack, Ended:
 		return fmt.Sprintf("%s/%d", e.Type, round)
@@ -79,6 +88,8 @@ func (e Event) Key(round int) string {
 		return fmt.Sprintf("%s/%s/%d", e.Type, e.Step, round)
 	case Done, Failed:
 		return fmt.Sprintf("out/%s/%d/%d", e.Step, round, e.Attempt)
+	case Found, Missing, Unclear:
+		return fmt.Sprintf("check/%s/%d/%d", e.Step, round, e.Attempt)
 	case Undone, UndoFailed:
 		return fmt.Sprintf("undo_out/%s/%d/%d", e.Step, round, e.Attempt)
 	default:

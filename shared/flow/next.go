@@ -13,6 +13,7 @@ const (
 	ActWait   Act = "wait"   // until Move.Until, or a decision when it is zero
 	ActExpand Act = "expand" // evaluate the condition and the list of Move.Step
 	ActRun    Act = "run"    // run Move.Units side by side
+	ActCheck  Act = "check"  // ask the plugins of Move.Units what became of them
 	ActDoubt  Act = "doubt"  // write down that nobody knows what became of Move.Units
 	ActBack   Act = "back"   // begin to roll back
 	ActUndo   Act = "undo"   // undo Move.Units, which is one
@@ -31,7 +32,7 @@ type Move struct {
 	State State
 }
 
-// undoTries is how often an undo is tried before a person is needed.
+// undoTries is how often an undo may fail before a person is needed. One that is cut off begins anew.
 const undoTries = 5
 
 // defaultRetries apply where a step says nothing: only to failures that another try can mend.
@@ -48,7 +49,7 @@ func (r *Run) Next(now time.Time) Move {
 	case r.Approve && !r.Approved:
 		return r.awaitApproval(now)
 	case r.Stopping:
-		return r.halt()
+		return r.halt(now)
 	case r.Back != "":
 		return r.nextBack(now)
 	case r.Install && r.Installed == nil:
@@ -60,8 +61,11 @@ func (r *Run) Next(now time.Time) Move {
 	}
 }
 
-// halt ends a stopped run, once it is written down of what was cut off that nobody knows whether it acted.
-func (r *Run) halt() Move {
+// halt ends a stopped run, once it is known or written down that nobody knows what became of what was cut off.
+func (r *Run) halt(now time.Time) Move {
+	if m, busy := r.nextCheck(now); busy {
+		return m
+	}
 	for _, s := range r.Steps {
 		for _, u := range s.Units {
 			if u.State == UnitRunning && s.irreversible() {
@@ -85,6 +89,9 @@ func (r *Run) awaitApproval(now time.Time) Move {
 }
 
 func (r *Run) nextForward(now time.Time) Move {
+	if m, busy := r.nextCheck(now); busy {
+		return m
+	}
 	var ready []*Unit
 	var wake time.Time
 	running := false
@@ -136,7 +143,7 @@ func (r *Run) failure(s *StepRun) (Move, bool) {
 			return Move{Act: ActDoubt, Units: []*Unit{u}}, true
 		case u.State != UnitFailed || r.again(s, u) || s.OnError == Continue:
 			continue
-		case s.OnError == Halt || !r.anythingToUndo():
+		case s.OnError == Halt || u.Settler != "" || !r.anythingToUndo(): // who settled it says what is next
 			return end(StateFailed), true
 		default:
 			return Move{Act: ActBack}, true
@@ -208,6 +215,9 @@ func duration(text string, def time.Duration) time.Duration {
 
 // nextBack undoes newest first, one at a time.
 func (r *Run) nextBack(now time.Time) Move {
+	if m, busy := r.nextCheck(now); busy {
+		return m
+	}
 	u := r.newestEffect()
 	switch {
 	case u == nil && r.broken():
@@ -238,16 +248,16 @@ func (r *Run) newestEffect() *Unit {
 }
 
 func undoable(s *StepRun, u *Unit) bool {
-	if u.Acted == 0 || !s.Fact.Undo {
+	if u.Acted == 0 || !s.Fact.Undo || !u.Late.IsZero() {
 		return false
 	}
 	switch u.State {
-	case UnitDone, UnitUndoing, UnitUnknown, UnitRunning:
+	case UnitDone, UnitUndoing, UnitUnknown, UnitDoubted, UnitRunning:
 		return true
 	case UnitFailed:
 		return u.Problem != nil && u.Problem.Doubt // it may have acted
 	case UndoBroken:
-		return u.UndoErr != nil && u.UndoErr.Retry && u.Undos < undoTries
+		return u.UndoErr == nil || u.UndoErr.Retry && u.Refused < undoTries
 	default:
 		return false
 	}
@@ -255,11 +265,12 @@ func undoable(s *StepRun, u *Unit) bool {
 
 func (r *Run) anythingToUndo() bool { return r.newestEffect() != nil }
 
-// broken reports whether something could not be taken back: a failed undo, or an irreversible effect.
+// broken reports whether something could not be taken back: a failed undo, one that was asked for too late,
+// or an irreversible effect.
 func (r *Run) broken() bool {
 	for _, s := range r.Steps {
 		for _, u := range s.Units {
-			if u.State == UndoBroken || u.Taken == "" && s.irreversible() && (u.State == UnitDone || u.State == UnitUnknown) {
+			if u.State == UndoBroken || !u.Late.IsZero() || u.Taken == "" && s.irreversible() && (u.State == UnitDone || u.State == UnitUnknown) {
 				return true
 			}
 		}

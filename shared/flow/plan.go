@@ -110,9 +110,11 @@ const (
 // Fact is what a run keeps of a step's manifest, so that a later change of the plugin does not change what
 // was approved.
 type Fact struct {
-	Title   string        `json:"title"`
-	Effect  string        `json:"effect"`             // read, idempotent, compensable, irreversible
-	Undo    bool          `json:"undo,omitempty"`     //
-	UndoFor time.Duration `json:"undo_for,omitempty"` //
-	Labels  []string      `json:"labels,omitempty"`
+	Title     string        `json:"title"`
+	Effect    string        `json:"effect"`              // read, idempotent, compensable, irreversible
+	Undo      bool          `json:"undo,omitempty"`      //
+	UndoFor   time.Duration `json:"undo_for,omitempty"`  //
+	Reconcile bool          `json:"reconcile,omitempty"` // it can be asked afterwards whether it happened
+	Wall      time.Duration `json:"wall,omitempty"`      // how long a call of it can be under way
+	Labels    []string      `json:"labels,omitempty"`
 }

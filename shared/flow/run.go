@@ -49,6 +49,7 @@ const (
 	UnitDone    UnitState = "done"
 	UnitFailed  UnitState = "failed"
 	UnitSkipped UnitState = "skipped"
+	UnitDoubted UnitState = "doubted" // it may have taken effect, and its plugin is asked
 	UnitUnknown UnitState = "unknown" // it may have taken effect, and nobody can tell
 	UnitUndoing UnitState = "undoing"
 	UnitUndone  UnitState = "undone"
@@ -69,7 +70,14 @@ type Unit struct {
 	Round    int       // the round of that intent
 	At       time.Time // when it was done
 	Tries    int       // attempts in this round
+	Open     bool      // an attempt may have acted, and nobody knows yet
+	Checks   int       // how often its plugin was asked whether it happened, in this round
+	Unclear  int       // how often in a row it could not tell, since the last attempt
+	Checked  bool      // its outcome was found out afterwards, by its plugin
+	Settler  string    // … or by this person
 	Undos    int       // attempts to undo in this round
+	Refused  int       // those of them that failed, and were not merely cut off
+	Late     time.Time // an undo was asked for after this, its time
 	UndoErr  *Problem
 	UndoFrom time.Time // when the last undo began …
 	UndoTo   time.Time // … and ended
@@ -133,6 +141,7 @@ func (r *Run) Apply(e Event) {
 		r.Stopping, r.By, r.StoppedBy = true, e.By, e.Role
 	case UndoAsked:
 		r.goOn(Undoing, UndoAsked)
+		r.reopen(e.At)
 	case RetryAsked:
 		r.goOn(Running, "")
 		r.reset(e.From)
@@ -145,6 +154,8 @@ func (r *Run) Apply(e Event) {
 		}
 	case Items:
 		r.expand(e)
+	case Settled:
+		r.settle(e)
 	default:
 		r.applyUnit(e)
 	}
@@ -158,7 +169,7 @@ func (r *Run) goOn(state State, back Type) {
 		r.Problem, r.Culprit = nil, ""
 	}
 	for u := range r.units {
-		u.Tries, u.Undos = 0, 0
+		u.Tries, u.Undos, u.Refused, u.Checks, u.Unclear = 0, 0, 0, 0, 0
 	}
 }
 
@@ -223,22 +234,21 @@ func (r *Run) applyUnit(e Event) {
 	case Intent:
 		u.begin(e, r.Rev, r.Round)
 	case Done:
-		u.State, u.Receipt, u.Problem, u.At = UnitDone, e.Receipt, nil, e.At
+		u.State, u.Receipt, u.Problem, u.At, u.Open = UnitDone, e.Receipt, nil, e.At, false
 		u.end(e)
 	case Failed:
-		u.State, u.Problem, u.Until = UnitFailed, e.Problem, e.Until
-		if e.Problem != nil && e.Problem.Doubt && r.Of(u).irreversible() {
-			u.State = UnitUnknown
-		}
 		u.end(e)
-		r.blame(u, e.Problem)
+		r.failed(u, e)
+	case Found, Missing, Unclear:
+		r.applyCheck(u, e)
 	case UndoIntent:
 		u.State, u.UndoFrom, u.UndoTo = UnitUndoing, e.At, time.Time{}
 		u.Undos++
 	case Undone:
-		u.State, u.UndoErr, u.UndoTo = UnitUndone, nil, e.At
+		u.State, u.UndoErr, u.UndoTo, u.Open = UnitUndone, nil, e.At, false
 	case UndoFailed:
 		u.State, u.UndoErr, u.Until, u.UndoTo = UndoBroken, e.Problem, e.Until, e.At
+		u.Refused++
 	}
 }
 
@@ -250,8 +260,8 @@ func (r *Run) blame(u *Unit, p *Problem) {
 }
 
 func (u *Unit) begin(e Event, rev, round int) {
-	u.State = UnitRunning
-	u.Params = e.Params
+	u.Open = u.Open || u.State == UnitRunning // the attempt before this one was cut off
+	u.State, u.Params, u.Until, u.Unclear, u.Checked = UnitRunning, e.Params, time.Time{}, 0, false
 	u.Tries++
 	if u.Acted == 0 {
 		u.Acted, u.Round = rev, round

@@ -29,6 +29,10 @@ type world struct {
 	undo    func(unit string, try int) *flow.Problem
 	tries   map[string]int
 	crash   func() bool
+	late    map[string]time.Time                                // calls under way without their caller: when each acts
+	delay   func() time.Duration                                // how long such a call is under way; 0 for one that never arrived
+	applied func(unit string) bool                              // whether a call that failed in doubt has acted
+	blind   func(unit string, check int) (cannot, forGood bool) // whether a plugin cannot tell
 }
 
 func report(steps ...flow.Step) flow.Header {
@@ -40,6 +44,10 @@ func report(steps ...flow.Step) flow.Header {
 			fact = flow.Fact{Effect: "read"}
 		case "mail":
 			fact = flow.Fact{Effect: "irreversible"}
+		case "pay":
+			fact = flow.Fact{Effect: "irreversible", Reconcile: true, Wall: 30 * time.Second}
+		case "book":
+			fact.Reconcile, fact.Wall = true, 30*time.Second
 		}
 		h.Facts[s.ID] = fact
 	}
@@ -62,6 +70,28 @@ func newWorld(t interface{ Fatalf(string, ...any) }, h flow.Header) *world {
 	return &world{
 		t: t, header: h, keys: map[string]bool{}, now: start, effects: map[string]int{}, tries: map[string]int{},
 		answer: ok, undo: ok, crash: func() bool { return false },
+		late: map[string]time.Time{}, delay: func() time.Duration { return 0 },
+		applied: func(string) bool { return true }, blind: func(string, int) (bool, bool) { return false, false },
+	}
+}
+
+// act changes the world. What can be undone goes by its key, so that acting again changes nothing.
+func (w *world) act(unit string) {
+	if f := w.header.Facts[unit]; f.Effect == "irreversible" {
+		w.effects[unit]++
+	} else {
+		w.effects[unit] = 1
+	}
+}
+
+// advance lets time pass, and calls that nobody waits for any more arrive.
+func (w *world) advance(to time.Time) {
+	w.now = to
+	for unit, at := range w.late {
+		if !at.After(to) {
+			delete(w.late, unit)
+			w.act(unit)
+		}
 	}
 }
 
@@ -86,7 +116,9 @@ func (w *world) turn() bool {
 		if m.Until.IsZero() {
 			return false
 		}
-		w.now = m.Until
+		w.advance(m.Until)
+	case flow.ActCheck:
+		w.check(r, m.Units[0])
 	case flow.ActExpand:
 		w.write(r.Round, flow.Event{Type: flow.Items, Step: m.Step.ID, Items: []json.RawMessage{[]byte("1"), []byte("2")}})
 	case flow.ActRun:
@@ -109,12 +141,15 @@ func (w *world) turn() bool {
 func (w *world) do(r *flow.Run, u *flow.Unit) {
 	w.write(r.Round, flow.Event{Type: flow.Intent, Step: u.ID, Attempt: u.Tries + 1})
 	if w.crash() {
+		if delay := w.delay(); delay > 0 && r.Of(u).Fact.Reconcile {
+			w.late[u.ID] = w.now.Add(delay)
+		}
 		return
 	}
 	w.tries[u.ID]++
 	problem := w.answer(u.ID, w.tries[u.ID])
-	if problem == nil || problem.Doubt {
-		w.effects[u.ID] = 1 // plugins recognise the key: acting again changes nothing
+	if problem == nil || problem.Doubt && w.applied(u.ID) {
+		w.act(u.ID)
 	}
 	if w.crash() {
 		return
@@ -127,6 +162,26 @@ func (w *world) do(r *flow.Run, u *flow.Unit) {
 	w.write(r.Round, flow.Event{Type: flow.Failed, Step: u.ID, Attempt: u.Tries, Problem: problem, Until: w.now.Add(r.Backoff(u, 0))})
 }
 
+// check asks what became of a unit, as planner-execute does.
+func (w *world) check(r *flow.Run, u *flow.Unit) {
+	e := flow.Event{Type: flow.Unclear, Step: u.ID, Attempt: u.Checks + 1, Until: w.now.Add(u.CheckPause())}
+	cannot, forGood := w.blind(u.ID, e.Attempt)
+	switch {
+	case cannot:
+		e.Problem = &flow.Problem{Kind: "unavailable", Retry: !forGood}
+	case w.effects[u.ID] > 0:
+		e.Type, e.Receipt = flow.Found, []byte(`{"summary":"found"}`)
+	case w.now.Before(r.Final(u)):
+		e.Until = r.Final(u)
+	default:
+		e.Type = flow.Missing
+	}
+	if w.crash() {
+		return
+	}
+	w.write(r.Round, e)
+}
+
 func (w *world) takeBack(r *flow.Run, u *flow.Unit) {
 	attempt := u.Undos + 1
 	w.write(r.Round, flow.Event{Type: flow.UndoIntent, Step: u.ID, Attempt: attempt})
@@ -136,7 +191,9 @@ func (w *world) takeBack(r *flow.Run, u *flow.Unit) {
 	w.tries["undo "+u.ID]++
 	problem := w.undo(u.ID, w.tries["undo "+u.ID])
 	if problem == nil {
-		w.effects[u.ID] = 0
+		if w.effects[u.ID] = 0; r.Of(u).Fact.Effect == "irreversible" {
+			w.t.Fatalf("%s was undone", u.ID)
+		}
 		if !slices.Contains(w.order, u.ID) {
 			w.order = append(w.order, u.ID)
 		}

@@ -72,6 +72,15 @@ type ViewStep struct {
 	Until    time.Time       `json:"wait_until,omitzero"`
 	Undo     *ViewUndo       `json:"undo,omitempty"`
 	Taken    string          `json:"taken,omitempty"` // the run that did it
+	Check    *ViewCheck      `json:"check,omitempty"`
+}
+
+// ViewCheck says how it was found out, or is, what became of a step that was in doubt.
+type ViewCheck struct {
+	State string   `json:"state"`           // asking, happened, missing
+	By    string   `json:"by,omitempty"`    // the person who said so; "" for its plugin
+	Tries int      `json:"tries,omitempty"` // asking: how often its plugin could not tell
+	Error *Problem `json:"error,omitempty"` // asking: why
 }
 
 // ViewAttempt is one try.
@@ -100,6 +109,7 @@ type Can struct {
 	Cancel  bool `json:"cancel"`
 	Retry   bool `json:"retry"`
 	Undo    bool `json:"undo"`
+	Settle  bool `json:"settle,omitempty"`
 }
 
 // View returns the run as it is seen at now.
@@ -175,8 +185,9 @@ func (r *Run) Can(now time.Time) Can {
 		Deny:    open,
 		Edit:    open,
 		Cancel:  !over && !r.Stopping,
-		Retry:   over && r.State != StateDone && r.State != StateDenied && r.State != Expired,
+		Retry:   over && r.State != StateDone && r.State != StateDenied && r.State != Expired && !r.Unsettled(),
 		Undo:    over && !r.DryRun && r.State != StateUndone && r.canUndo(now),
+		Settle:  r.Unsettled(),
 	}
 }
 
@@ -192,15 +203,10 @@ func (r *Run) canUndo(now time.Time) bool {
 	return false
 }
 
-// undoOpen reports whether the time for an undo has not run out.
-func (s *StepRun) undoOpen(u *Unit, now time.Time) bool {
-	return s.Fact.UndoFor == 0 || u.At.IsZero() || now.Before(u.At.Add(s.Fact.UndoFor))
-}
-
 func (s *StepRun) view(u *Unit, now time.Time) ViewStep {
 	v := ViewStep{
-		ID: u.ID, Plugin: s.Plugin, Title: s.Fact.Title, Effect: s.Fact.Effect, State: u.State, Needs: s.Needs, Params: u.Params,
-		Taken: u.Taken,
+		ID: u.ID, Plugin: s.Plugin, Title: s.Fact.Title, Effect: s.Fact.Effect, State: shownState(u.State), Needs: s.Needs, Params: u.Params,
+		Taken: u.Taken, Check: u.viewCheck(),
 	}
 	if v.Params == nil {
 		v.Params = s.Params
@@ -213,13 +219,35 @@ func (s *StepRun) view(u *Unit, now time.Time) ViewStep {
 	}
 	if s.Fact.Undo {
 		v.Undo = &ViewUndo{Possible: undoable(s, u) && s.undoOpen(u, now), Error: u.UndoErr, Started: u.UndoFrom, Ended: u.UndoTo}
-		if s.Fact.UndoFor > 0 && !u.At.IsZero() {
-			v.Undo.Until = u.At.Add(s.Fact.UndoFor)
+		v.Undo.Until = s.undoUntil(u)
+		if u.State == UnitDone && !s.undoOpen(u, now) {
+			v.Undo.State = string(TooLate)
 		}
 	}
 	receipt := u.Answer()
 	v.Summary, v.Result, v.Files = receipt.Summary, receipt.Result, receipt.Files
 	return v
+}
+
+// shownState is a unit's state as people see it: while its plugin is asked about it, it is not over.
+func shownState(s UnitState) UnitState {
+	if s == UnitDoubted {
+		return UnitRunning
+	}
+	return s
+}
+
+func (u *Unit) viewCheck() *ViewCheck {
+	switch {
+	case u.State == UnitDoubted || u.State == UnitRunning && u.Unclear > 0:
+		return &ViewCheck{State: "asking", Tries: u.Unclear, Error: u.Problem}
+	case !u.Checked && u.Settler == "":
+		return nil
+	case u.State == UnitFailed:
+		return &ViewCheck{State: "missing", By: u.Settler}
+	default:
+		return &ViewCheck{State: "happened", By: u.Settler}
+	}
 }
 
 // Receipt is what the ledger keeps of a plugin's answer. Ref names the blob that holds a large result.

@@ -131,6 +131,7 @@ func add(h *flow.Header, s flow.Step, scope flow.Scope, r Request, plugins []man
 		return err
 	}
 	fact := factOf(m, s, r.Lang)
+	fact.Reconcile = fact.Reconcile && !r.DryRun
 	h.Facts[s.ID] = fact
 	if r.Fork.Takes(s.ID) {
 		if result := taken(r.Fork, s); result != nil {
@@ -232,7 +233,8 @@ func place(err error, prefix string) error {
 // factOf freezes what the plugin says of the step's operation.
 func factOf(m manifest.Manifest, s flow.Step, lang string) flow.Fact {
 	op := m.EffectOf(s.Params)
-	fact := flow.Fact{Title: m.Title.In(lang), Effect: string(op.Effect), Undo: op.Undo, UndoFor: m.Limits.Undo, Labels: m.Labels}
+	fact := flow.Fact{Title: m.Title.In(lang), Effect: string(op.Effect), Undo: op.Undo, UndoFor: m.Limits.Undo, Labels: m.Labels, Wall: m.Limits.Wall}
+	fact.Reconcile = m.Reconciles(s.Params)
 	if fact.Undo && fact.UndoFor == 0 {
 		fact.UndoFor = DefaultUndo
 	}

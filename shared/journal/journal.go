@@ -178,8 +178,8 @@ func (j *Journal) Retry(ctx context.Context, after time.Duration) error {
 }
 
 // End ends the run in a state and puts the result into its session's outbox. It returns that session, ""
-// when nobody waits. An end that somebody has to hear of is raised as an alert before it is written, so that a
-// crash in between loses neither.
+// when nobody waits. Every end passes here, whoever moved the run. One that somebody has to hear of is raised as
+// an alert before it is written, so that a crash in between loses neither.
 func (j *Journal) End(ctx context.Context, e flow.Event) (ledger.Lane, error) {
 	e.Type, e.At = flow.Ended, j.now()
 	body, err := json.Marshal(e)

@@ -46,6 +46,7 @@ func Summary(run *flow.Run) string {
 			}
 		}
 	}
+	b.WriteString(moved(run))
 	if run.Problem != nil && run.State != flow.StateDone && run.State != flow.StateUndone {
 		fmt.Fprintf(&b, "\n%s `%s`: %s\n", words(run.Lang, "What went wrong in", "出错的步骤"), run.Culprit, run.Problem.Message)
 	}
@@ -95,7 +96,7 @@ func unitLine(lang string, s *flow.StepRun, u *flow.Unit) string {
 		if summary == "" {
 			summary = words(lang, "done", "完成")
 		}
-		return fmt.Sprintf("✓ %s: %s  `%s`", title, summary, u.ID)
+		return fmt.Sprintf("✓ %s: %s%s  `%s`", title, summary, known(lang, u), u.ID)
 	case flow.UnitUndone:
 		return fmt.Sprintf("↩ %s: %s  `%s`", title, words(lang, "undone", "已撤销"), u.ID)
 	case flow.UnitFailed:
@@ -109,6 +110,38 @@ func unitLine(lang string, s *flow.StepRun, u *flow.Unit) string {
 	default:
 		return ""
 	}
+}
+
+// known says how it is known that a unit is done, and why it still is, where that is not plain.
+func known(lang string, u *flow.Unit) string {
+	note := ""
+	switch {
+	case u.Settler != "":
+		note = fmt.Sprintf(words(lang, " (%s says so)", "（由 %s 确认）"), u.Settler)
+	case u.Checked:
+		note = words(lang, " (checked afterwards)", "（事后核实）")
+	}
+	if !u.Late.IsZero() {
+		ended := u.Late.UTC().Format("2006-01-02 15:04 MST")
+		note += fmt.Sprintf(words(lang, "; stays, the time to undo it ended at %s", "；保留，可撤销的时间已于 %s 结束"), ended)
+	}
+	return note
+}
+
+// moved shows what is not as the steps left it, where that kept them from being undone.
+func moved(run *flow.Run) string {
+	var b strings.Builder
+	for _, s := range run.Steps {
+		for _, u := range s.Units {
+			if u.State != flow.UndoBroken || u.UndoErr == nil {
+				continue
+			}
+			for _, c := range u.UndoErr.Changes {
+				b.WriteString(message.Change(run.Lang, c))
+			}
+		}
+	}
+	return b.String()
 }
 
 func problem(p *flow.Problem) string {
@@ -126,7 +159,11 @@ func advice(run *flow.Run) string {
 	case flow.Expired:
 		return words(run.Lang, "ask again: ", "重新申请：") + "`hearth runs fork " + run.ID + "`"
 	case flow.NeedsHuman, flow.Stopped:
-		return "`hearth runs show " + run.ID + "` · `hearth runs undo " + run.ID + "`"
+		settle := ""
+		if run.Unsettled() {
+			settle = "`hearth runs settle " + run.ID + " " + words(run.Lang, "STEP", "步骤") + " --happened|--did-not` · "
+		}
+		return settle + "`hearth runs show " + run.ID + "` · `hearth runs undo " + run.ID + "`"
 	default:
 		return ""
 	}

@@ -3,7 +3,9 @@ package journal_test
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/journal"
 )
@@ -12,7 +14,7 @@ func TestSummarySpeaksTheRunsLanguage(t *testing.T) {
 	receipt := []byte(`{"result":{},"summary":"3 rows"}`)
 	begin := func(step string) flow.Event { return flow.Event{Type: flow.Intent, Step: step, Attempt: 1} }
 	done := func(step string) flow.Event {
-		return flow.Event{Type: flow.Done, Step: step, Attempt: 1, Receipt: receipt}
+		return flow.Event{Type: flow.Done, Step: step, Attempt: 1, Receipt: receipt, At: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
 	}
 	failed := func(step string, doubt bool) flow.Event {
 		return flow.Event{Type: flow.Failed, Step: step, Attempt: 1, Problem: &flow.Problem{Kind: "failed", Message: "no such table", Doubt: doubt}}
@@ -37,7 +39,7 @@ func TestSummarySpeaksTheRunsLanguage(t *testing.T) {
 		},
 		"in doubt": {
 			[]flow.Event{begin("a"), done("a"), begin("b"), failed("b", true), end(flow.NeedsHuman)},
-			[]string{"a person has to look", "? The mail: nobody knows", "hearth runs undo"},
+			[]string{"a person has to look", "? The mail: nobody knows", "hearth runs undo", "hearth runs settle r3f-abcdefghij STEP --happened|--did-not"},
 			[]string{"需要人工处理", "无法确定是否已执行"},
 			"",
 		},
@@ -45,6 +47,32 @@ func TestSummarySpeaksTheRunsLanguage(t *testing.T) {
 			[]flow.Event{begin("a"), done("a"), {Type: flow.UndoFailed, Step: "a", Attempt: 1, Problem: &flow.Problem{Message: "changed since"}}, end(flow.NeedsHuman)},
 			[]string{"! The sheet: could not be undone: changed since"},
 			[]string{"无法撤销: changed since"},
+			"",
+		},
+		"an undo that shows why": {
+			[]flow.Event{begin("a"), done("a"), {Type: flow.UndoFailed, Step: "a", Attempt: 1, Problem: &flow.Problem{Message: "changed since", Changes: []fault.Change{
+				{What: "/a.txt", Then: "v1", Now: "v2", Diff: []string{"-`x`"}}, {What: "sales id=1", Then: "id=1"},
+			}}}, end(flow.NeedsHuman)},
+			[]string{"`/a.txt`\n- then: `v1`\n- now: `v2`\n\n```diff\n-'x'\n```", "- now: `not there`"},
+			[]string{"- 当时: `v1`\n- 现在: `v2`", "- 现在: `不存在`"},
+			"",
+		},
+		"found afterwards": {
+			[]flow.Event{begin("a"), done("a"), begin("b"), {Type: flow.Found, Step: "b", Attempt: 1, Receipt: receipt}, end(flow.StateDone)},
+			[]string{"✓ The mail: 3 rows (checked afterwards)  `b`"},
+			[]string{"3 rows（事后核实）"},
+			"settle",
+		},
+		"settled": {
+			[]flow.Event{begin("a"), done("a"), begin("b"), failed("b", true), end(flow.NeedsHuman), {Type: flow.Settled, Step: "b", Did: true, By: "ann"}, end(flow.StateDone)},
+			[]string{"✓ The mail: done (ann says so)"},
+			[]string{"完成（由 ann 确认）"},
+			"settle",
+		},
+		"undone too late": {
+			[]flow.Event{begin("a"), done("a"), end(flow.StateDone), {Type: flow.UndoAsked, At: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}, end(flow.NeedsHuman)},
+			[]string{"3 rows; stays, the time to undo it ended at 2026-"},
+			[]string{"保留，可撤销的时间已于 2026-"},
 			"",
 		},
 		"skipped": {

@@ -52,7 +52,8 @@ func TestFullMemoryClosesIntakeAndDrains(t *testing.T) {
 	}
 	refused(t, l, next, "memory is full")
 	must(t, n.ConfigSet(t.Context(), "maxmemory", "1mb").Err()) // over it by far: not even the pump can say that it is there
-	lanes, _, err := l.Due(t.Context(), "pump")
+	due, err := l.Due(t.Context(), "pump")
+	lanes := due.Lanes
 	if err != nil || len(lanes) != len(accepted) || len(lanes) < 10 {
 		t.Fatalf("%d of %d lanes are seen to be due: %v", len(lanes), len(accepted), err)
 	}

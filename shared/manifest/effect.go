@@ -31,6 +31,16 @@ func (m Manifest) EffectOf(params json.RawMessage) Op {
 	return Op{Effect: m.Effect, Undo: m.Undo && (m.Effect == Compensable || len(m.Ops)+len(m.Cases) == 0)}
 }
 
+// Reconciles reports whether the plugin can be asked afterwards whether a call with these parameters happened.
+func (m Manifest) Reconciles(params json.RawMessage) bool {
+	if m.Reconcile == nil || m.EffectOf(params).Effect == Read {
+		return false
+	}
+	given := map[string]json.RawMessage{}
+	_ = json.Unmarshal(params, &given) // what is left unread is not given
+	return !slices.ContainsFunc(m.Reconcile.Needs, func(name string) bool { return given[name] == nil })
+}
+
 func text(raw json.RawMessage) string {
 	var s string
 	_ = json.Unmarshal(raw, &s) // anything else is none of the values

@@ -20,21 +20,29 @@ const (
 
 // Manifest is what a plugin says of itself. Its JSON is the value of Annotation on the deployed function.
 type Manifest struct {
-	ID      string          `json:"id"`      // the name in tasks: database_query
-	Title   Phrase          `json:"title"`   // for people
-	Summary string          `json:"summary"` // one English sentence for planners
-	Effect  Effect          `json:"effect"`
-	Undo    bool            `json:"undo"`             // it implements undo
-	Params  json.RawMessage `json:"params"`           // JSON Schema, draft 2020-12, additionalProperties false
-	Result  json.RawMessage `json:"result"`           // JSON Schema
-	Ops     map[string]Op   `json:"ops,omitempty"`    // effects by the value of the parameter "op", where they differ
-	Cases   []Case          `json:"cases,omitempty"`  // effects by other parameters, where they differ: the first that fits counts
-	Grants  Grants          `json:"grants"`           // what the sandbox lets it reach
-	Limits  Limits          `json:"limits"`           //
-	Labels  []string        `json:"labels,omitempty"` // taint put on its results, such as "external"
-	Control []string        `json:"control,omitempty"`
-	Intent  Intent          `json:"intent"`
-	Version string          `json:"version,omitempty"`
+	ID        string          `json:"id"`      // the name in tasks: database_query
+	Title     Phrase          `json:"title"`   // for people
+	Summary   string          `json:"summary"` // one English sentence for planners
+	Effect    Effect          `json:"effect"`
+	Undo      bool            `json:"undo"`                // it implements undo
+	Preview   bool            `json:"preview,omitempty"`   // its undo can be asked what it would do
+	Reconcile *Reconcile      `json:"reconcile,omitempty"` // it can be asked whether a call of it happened
+	Params    json.RawMessage `json:"params"`              // JSON Schema, draft 2020-12, additionalProperties false
+	Result    json.RawMessage `json:"result"`              // JSON Schema
+	Ops       map[string]Op   `json:"ops,omitempty"`       // effects by the value of the parameter "op", where they differ
+	Cases     []Case          `json:"cases,omitempty"`     // effects by other parameters, where they differ: the first that fits counts
+	Grants    Grants          `json:"grants"`              // what the sandbox lets it reach
+	Limits    Limits          `json:"limits"`              //
+	Labels    []string        `json:"labels,omitempty"`    // taint put on its results, such as "external"
+	Control   []string        `json:"control,omitempty"`
+	Intent    Intent          `json:"intent"`
+	Version   string          `json:"version,omitempty"`
+}
+
+// Reconcile says that a plugin can be asked afterwards whether a call of it happened: any that changes
+// something, or only one with all these parameters.
+type Reconcile struct {
+	Needs []string `json:"needs,omitempty"`
 }
 
 // Op is one operation of a plugin whose operations differ in effect.

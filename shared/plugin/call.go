@@ -24,6 +24,7 @@ type Call struct {
 	Dir       string         // an empty folder of this call, removed after it
 	Input     json.RawMessage
 	DryRun    bool       // say what would happen, change nothing
+	Began     time.Time  // reconcile: when the last attempt of the step began
 	Files     []Artifact // undo: what the step made
 	Log       *slog.Logger
 
@@ -47,7 +48,7 @@ func newCall(ctx context.Context, h *host, req Request) (*Call, error) {
 	}
 	return &Call{
 		Context: ctx, Run: req.Run, Step: req.Step, Key: req.Key,
-		Now: now.In(zone), Zone: zone, Date: req.Date, Lang: req.Lang, Input: req.Input, DryRun: req.DryRun,
+		Now: now.In(zone), Zone: zone, Date: req.Date, Lang: req.Lang, Input: req.Input, DryRun: req.DryRun || req.Op == OpPreview, Began: req.Began,
 		Log:  fn.Logger(ctx, h.env.Log).With("run", req.Run, "step", req.Step),
 		host: h, request: req, staged: map[string]string{},
 	}, nil

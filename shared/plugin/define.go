@@ -58,7 +58,10 @@ type definition struct {
 	in, out  reflect.Type
 	do       func(c *Call, params json.RawMessage) (any, error)
 	undo     func(c *Call, params, result json.RawMessage) error
-	err      error // of the definition; the plugin then refuses to start
+	preview  bool
+	ask      func(c *Call, params json.RawMessage) (any, error) // nil for a step that did not happen
+	needs    []string                                           // parameters without which it cannot be asked
+	err      error                                              // of the definition; the plugin then refuses to start
 }
 
 // Define makes the function of a plugin. do gets validated parameters, and returns the result or a fault
@@ -129,15 +132,51 @@ func Undo[In, Out any](undo func(c *Call, in In, out *Out) error) Option {
 	}
 }
 
+// Preview says that the undo keeps to Call.DryRun: it then looks whether the step can be taken back, with
+// the same errors, and changes nothing. People see that before they decide.
+func Preview() Option { return func(d *definition) { d.preview = true } }
+
+// Reconcile gives a plugin the answer to "did it happen?", for a step of which nobody knows. It gets the
+// parameters and the key of the step, changes nothing, and returns the result that the step would have given
+// if it was applied, nil if it was not, and any error when that cannot be told: one to try again, such as
+// Unavailable, makes the engine ask again. Nil is believed only once no attempt can be under way any more.
+// needs names parameters without which a call cannot be asked about.
+func Reconcile[In, Out any](ask func(c *Call, in In) (*Out, error), needs ...string) Option {
+	return func(d *definition) {
+		if d.in != reflect.TypeFor[In]() || d.out != reflect.TypeFor[Out]() {
+			d.err = fault.New(fault.Internal, "Reconcile takes other types than the operation that it asks about")
+			return
+		}
+		d.needs = needs
+		d.ask = func(c *Call, params json.RawMessage) (any, error) {
+			in, err := decode[In](params, "params")
+			if err != nil {
+				return nil, err
+			}
+			out, err := ask(c, in)
+			if err != nil || out == nil {
+				return nil, err
+			}
+			return *out, nil
+		}
+	}
+}
+
 // Name returns the deployed name of a plugin: plugin-database-query for database_query.
 func Name(id string) string { return "plugin-" + strings.ReplaceAll(id, "_", "-") }
 
 // describe fills the manifest from the specification and the types.
 func (d *definition) describe(spec Spec) {
 	d.manifest = manifest.Manifest{
-		ID: spec.ID, Title: spec.Title, Summary: spec.Summary, Effect: spec.Effect, Undo: d.undo != nil,
+		ID: spec.ID, Title: spec.Title, Summary: spec.Summary, Effect: spec.Effect, Undo: d.undo != nil, Preview: d.preview,
 		Ops: spec.Ops, Cases: spec.Cases, Grants: spec.Grants, Limits: limits(spec), Labels: spec.Labels, Control: spec.Control,
 		Intent: spec.Intent, Version: spec.Version,
+	}
+	if d.ask != nil {
+		d.manifest.Reconcile = &manifest.Reconcile{Needs: d.needs}
+	}
+	if d.err == nil && d.preview && d.undo == nil {
+		d.err = fault.New(fault.Internal, "Preview is of an undo, and there is none")
 	}
 	if d.err == nil {
 		d.err = d.derive()

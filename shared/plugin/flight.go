@@ -60,6 +60,22 @@ func (f *flights) stop(key string) {
 	}
 }
 
+// quiet waits until nothing runs under a name.
+func (f *flights) quiet(ctx context.Context, name string) error {
+	f.mu.Lock()
+	running := f.running[name]
+	f.mu.Unlock()
+	if running == nil {
+		return nil
+	}
+	select {
+	case <-running.done:
+		return nil
+	case <-ctx.Done():
+		return fault.As(fault.Unavailable, ctx.Err(), "the step is still running")
+	}
+}
+
 func (f *flight) wait(ctx context.Context, params [sha256.Size]byte) (Response, error) {
 	if params != f.params {
 		return Response{}, fault.New(fault.Conflict, "this step is running with other parameters").At("key")

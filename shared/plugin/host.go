@@ -25,9 +25,11 @@ const KeySecret = "hearth-call-key"
 
 // The values of Request.Op.
 const (
-	OpDo   = "do"
-	OpUndo = "undo"
-	OpStop = "stop" // cuts off the do under the same key, if it goes on; that call answers for itself
+	OpDo        = "do"
+	OpUndo      = "undo"
+	OpStop      = "stop"      // cuts off the do under the same key, if it goes on; that call answers for itself
+	OpPreview   = "preview"   // what undo would do; a name of its own, so that no plugin takes it for an undo
+	OpReconcile = "reconcile" // whether do happened
 )
 
 // The values of manifest.Grants.Files.
@@ -124,14 +126,17 @@ func (h *host) parse(body []byte) (Request, error) {
 	if req.Run == "" || req.Step == "" || req.Key == "" {
 		return req, fault.New(fault.Invalid, "a call needs run, step and key")
 	}
-	switch {
-	case req.Op == OpStop:
+	if req.Op == OpStop {
 		return req, nil
-	case req.Op != OpDo && req.Op != OpUndo:
-		return req, fault.New(fault.Invalid, "want do, undo or stop, not %q", req.Op).At("op")
 	}
-	if req.Op == OpUndo && h.undo == nil {
-		return req, fault.New(fault.Invalid, "%s has no undo", h.manifest.ID).At("op")
+	able, known := map[string]bool{
+		OpDo: true, OpUndo: h.undo != nil, OpPreview: h.preview, OpReconcile: h.manifest.Reconciles(req.Params),
+	}[req.Op]
+	if !known {
+		return req, fault.New(fault.Invalid, "want do, undo, stop, preview or reconcile, not %q", req.Op).At("op")
+	}
+	if !able {
+		return req, fault.New(fault.Invalid, "%s has no %s for this call", h.manifest.ID, req.Op).At("op")
 	}
 	if len(req.Params) == 0 {
 		req.Params = json.RawMessage("{}")
@@ -151,10 +156,14 @@ func (h *host) run(ctx context.Context, wall time.Duration, req Request) (Respon
 		return Response{}, fault.As(fault.Unavailable, err, "there is no room for the call's files").Try("set HEARTH_WORK to a folder that can be written")
 	}
 	defer tidy(c)
-	if req.Op == OpUndo {
+	switch req.Op {
+	case OpUndo, OpPreview:
 		return h.takeBack(c)
+	case OpReconcile:
+		return h.reconcile(c)
+	default:
+		return h.act(c)
 	}
-	return h.act(c)
 }
 
 // tidy removes the call's folder. What is left of it is a leak, not a reason to doubt the effect.
@@ -203,6 +212,26 @@ func (h *host) takeBack(c *Call) (Response, error) {
 		return Response{}, err
 	}
 	return Response{Result: json.RawMessage("null"), Summary: c.summary}, nil
+}
+
+// reconcile finds out whether the step happened. A call of it that is still under way here is waited for.
+func (h *host) reconcile(c *Call) (Response, error) {
+	if err := h.flights.quiet(c, OpDo+" "+c.Key); err != nil {
+		return Response{}, err
+	}
+	var out any
+	err := h.guard(c, func() (err error) {
+		out, err = h.ask(c, c.request.Params)
+		return err
+	})
+	if err != nil {
+		return Response{}, err
+	}
+	if out == nil {
+		return Response{Result: json.RawMessage("null"), Outcome: NotApplied}, nil
+	}
+	result, err := h.encode(out)
+	return Response{Result: result, Summary: c.summary, Files: c.made, Outcome: Applied}, err
 }
 
 // guard runs the plugin's own code and turns a panic into a fault.

@@ -183,15 +183,17 @@ func TestDefinitionsThatContradictThemselves(t *testing.T) {
 	}
 	nothing := func(*plugin.Call, noOp) (joinOut, error) { return joinOut{}, nil }
 	for name, f := range map[string]fn.Function{
-		"compensable without undo": plugin.Define(spec(), join),
-		"unknown effect":           plugin.Define(change(func(s *plugin.Spec) { s.Effect = "mild" }), join),
-		"no effect":                plugin.Define(change(func(s *plugin.Spec) { s.Effect = "" }), join),
-		"bad id":                   plugin.Define(change(func(s *plugin.Spec) { s.ID = "Text-Joiner" }), join, plugin.Undo(unjoin)),
-		"undo of other types":      plugin.Define(spec(), join, plugin.Undo(func(*plugin.Call, joinIn, *string) error { return nil })),
-		"parameters are a list":    plugin.Define(spec(), func(*plugin.Call, noStruct) (joinOut, error) { return joinOut{}, nil }),
-		"a file that is a number":  plugin.Define(spec(), func(*plugin.Call, badMark) (joinOut, error) { return joinOut{}, nil }),
-		"ops without op":           plugin.Define(change(func(s *plugin.Spec) { s.Ops = ops }), join, plugin.Undo(unjoin)),
-		"ops with optional op":     plugin.Define(change(func(s *plugin.Spec) { s.Ops, s.Effect = ops, manifest.Read }), nothing),
+		"compensable without undo":  plugin.Define(spec(), join),
+		"unknown effect":            plugin.Define(change(func(s *plugin.Spec) { s.Effect = "mild" }), join),
+		"no effect":                 plugin.Define(change(func(s *plugin.Spec) { s.Effect = "" }), join),
+		"bad id":                    plugin.Define(change(func(s *plugin.Spec) { s.ID = "Text-Joiner" }), join, plugin.Undo(unjoin)),
+		"undo of other types":       plugin.Define(spec(), join, plugin.Undo(func(*plugin.Call, joinIn, *string) error { return nil })),
+		"a preview of no undo":      plugin.Define(change(func(s *plugin.Spec) { s.Effect = manifest.Read }), join, plugin.Preview()),
+		"a question of other types": plugin.Define(spec(), join, plugin.Undo(unjoin), plugin.Reconcile(func(*plugin.Call, joinIn) (*string, error) { return nil, nil })),
+		"parameters are a list":     plugin.Define(spec(), func(*plugin.Call, noStruct) (joinOut, error) { return joinOut{}, nil }),
+		"a file that is a number":   plugin.Define(spec(), func(*plugin.Call, badMark) (joinOut, error) { return joinOut{}, nil }),
+		"ops without op":            plugin.Define(change(func(s *plugin.Spec) { s.Ops = ops }), join, plugin.Undo(unjoin)),
+		"ops with optional op":      plugin.Define(change(func(s *plugin.Spec) { s.Ops, s.Effect = ops, manifest.Read }), nothing),
 		"an undo that is no undo": plugin.Define(change(func(s *plugin.Spec) {
 			s.Ops = map[string]manifest.Op{"go": {Effect: manifest.Read, Undo: true}}
 		}), join, plugin.Undo(unjoin)),
@@ -395,6 +397,46 @@ func TestStopCutsOffOneKey(t *testing.T) {
 	}
 }
 
+// TestReconcileWaits: while the step is still under way in this process, nobody says that it did not happen.
+func TestReconcileWaits(t *testing.T) {
+	started, finish, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	s := spec()
+	s.Effect, s.Limits.Wall = manifest.Irreversible, 50*time.Millisecond
+	acted := false // written before finish is answered, read after
+	h := plugintest.Open(t, plugin.Define(s, func(c *plugin.Call, _ joinIn) (joinOut, error) {
+		close(started)
+		<-finish
+		acted = true
+		return joinOut{Path: c.Key}, nil
+	}, plugin.Reconcile(func(c *plugin.Call, _ joinIn) (*joinOut, error) {
+		if !acted || c.Began.IsZero() {
+			return nil, nil
+		}
+		return &joinOut{Path: c.Key}, nil
+	})))
+	ask := h.Request(plugin.OpReconcile, params)
+	ask.Began = ask.Now
+	if resp, err := h.Send(ask); err != nil || resp.Outcome != plugin.NotApplied {
+		t.Fatalf("before: %+v %v", resp, err)
+	}
+	act := h.Request(plugin.OpDo, params)
+	go func() {
+		defer close(done)
+		if _, err := h.Send(act); err != nil {
+			t.Error(err)
+		}
+	}()
+	<-started
+	if resp, err := h.Send(ask); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("while it runs: %+v %v", resp, err)
+	}
+	close(finish)
+	<-done
+	if resp, err := h.Send(ask); err != nil || resp.Outcome != plugin.Applied || string(resp.Result) != `{"path":"key-1","bytes":0}` {
+		t.Errorf("after: %+v %v", resp, err)
+	}
+}
+
 func TestEnvelope(t *testing.T) {
 	h := plugintest.Open(t, define(manifest.Idempotent, nil, func(*plugin.Call, joinIn) (joinOut, error) { return joinOut{}, nil }))
 	for name, edit := range map[string]func(r *plugin.Request){
@@ -414,6 +456,13 @@ func TestEnvelope(t *testing.T) {
 	noUndo := plugintest.Open(t, plugin.Define(func() plugin.Spec { s := spec(); s.Effect = manifest.Read; return s }(), join))
 	if err := noUndo.Undo(params, nil); !fault.Is(err, fault.Invalid) {
 		t.Errorf("undo of a plugin without one: %v", err)
+	}
+	if _, err := noUndo.Reconcile(params); !fault.Is(err, fault.Invalid) {
+		t.Errorf("a question to a plugin without an answer: %v", err)
+	}
+	acts := plugintest.Open(t, plugin.Define(spec(), join, plugin.Undo(func(*plugin.Call, joinIn, *joinOut) error { t.Error("it is undone"); return nil })))
+	if _, err := acts.Preview(params, nil); !fault.Is(err, fault.Invalid) {
+		t.Errorf("preview of an undo that only acts: %v", err)
 	}
 }
 

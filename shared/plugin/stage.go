@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/fn"
@@ -211,22 +212,40 @@ func (c *Call) put(to string, f *os.File, size int64) (Artifact, error) {
 
 // Revert takes back every file that the step wrote through a file:"write" parameter: its previous version
 // becomes current again. It tolerates a step that was never applied and a second call, and returns a
-// Conflict when somebody changed a file since.
+// Conflict when somebody changed a file since. In a dry run it only looks, with the same errors, and its
+// summary is what would happen.
 func (c *Call) Revert() error {
+	var en, zh []string
 	for _, name := range slices.Backward(c.writes()) {
-		to, err := c.grant(name, ModeWrite)
-		if err != nil {
-			return err
-		}
-		resp, err := c.send(http.MethodDelete, to+c.version(name), nil, 0)
+		back, err := c.revert(name)
 		if err != nil {
 			return fault.Wrap(err, "take back %s", name)
 		}
-		if err := answer(resp, nil); err != nil {
-			return fault.Wrap(err, "take back %s", name)
-		}
+		e, z := back.words()
+		en, zh = append(en, e), append(zh, z)
+	}
+	if c.DryRun {
+		c.Summary(strings.Join(en, "; "), strings.Join(zh, "；"))
 	}
 	return nil
+}
+
+// revert takes back one file, or looks what that would do.
+func (c *Call) revert(name string) (Back, error) {
+	to, err := c.grant(name, ModeWrite)
+	if err != nil {
+		return Back{}, err
+	}
+	method, body := http.MethodDelete, io.Reader(nil)
+	if c.DryRun {
+		method, body = http.MethodPost, http.NoBody
+	}
+	resp, err := c.send(method, to+c.version(name), body, 0)
+	if err != nil {
+		return Back{}, err
+	}
+	var back Back
+	return back, answer(resp, &back)
 }
 
 // version names the version that the receipt has for a path, so that one that is no longer known is not

@@ -3,6 +3,7 @@ package plugin
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"github.com/hearthfaas/hearth/shared/fault"
@@ -14,7 +15,7 @@ const Whatever = -1
 // WorkspaceRequest is the body of a call to the workspace API of system-files, the capability in
 // Request.Workspace.
 type WorkspaceRequest struct {
-	Op      string `json:"op"` // read, stat, list, made, write, move, copy, delete, revert
+	Op      string `json:"op"` // read, stat, list, made, write, move, copy, delete, revert, revertible, applied
 	Path    string `json:"path"`
 	To      string `json:"to,omitempty"`      // move, copy
 	Version int64  `json:"version,omitempty"` // read: which, 0 for the current one; revert: the version the step made, 0 for any
@@ -28,6 +29,26 @@ type WorkspaceReply struct {
 	Content   []byte     `json:"content,omitempty"`
 	Files     []Artifact `json:"files,omitempty"`
 	Truncated bool       `json:"truncated,omitempty"` // there are more files
+	Back      *Back      `json:"back,omitempty"`      // revertible
+}
+
+// Back is what taking back a file would bring: the state of this version at the path, or no file there.
+type Back struct {
+	Path    string `json:"path"`
+	Version int64  `json:"version,omitempty"` // 0: no file
+	Nothing bool   `json:"nothing,omitempty"` // there is nothing to take back
+}
+
+// words says what would happen, in a line.
+func (b Back) words() (en, zh string) {
+	switch {
+	case b.Nothing:
+		return "nothing to take back at " + b.Path, b.Path + " 没有需要撤销的内容"
+	case b.Version == 0:
+		return "would remove " + b.Path, "将移除 " + b.Path
+	default:
+		return fmt.Sprintf("would bring back version %d of %s", b.Version, b.Path), fmt.Sprintf("将恢复 %s 的版本 %d", b.Path, b.Version)
+	}
 }
 
 // Workspace reaches the caller's whole workspace, for a plugin with the grant files:"workspace". What it
@@ -53,6 +74,17 @@ func (w *Workspace) Stat(path string) (Artifact, error) {
 // taken back. A step that computes its change from the current content asks this first.
 func (w *Workspace) Made(path string) (Artifact, bool, error) {
 	reply, err := w.do(WorkspaceRequest{Op: "made", Path: path})
+	if err != nil || reply.File == nil {
+		return Artifact{}, false, err
+	}
+	w.call.made = append(w.call.made, first(reply))
+	return first(reply), true, nil
+}
+
+// Applied is Made for a step of which nobody knows whether it happened: it finds what the step made also
+// where somebody moved it since, and what it deleted in the trash.
+func (w *Workspace) Applied(path string) (Artifact, bool, error) {
+	reply, err := w.do(WorkspaceRequest{Op: "applied", Path: path})
 	if err != nil || reply.File == nil {
 		return Artifact{}, false, err
 	}
@@ -90,9 +122,14 @@ func (w *Workspace) Delete(path string) (Artifact, error) {
 // Revert takes back what this step did at path (for a move or copy its target, for a delete the path
 // before or in the trash). It tolerates that nothing was done and a second call, and is Conflict when
 // somebody changed the file since. Version is the one that the step made, 0 when that is unknown.
+// In a dry run it only looks, with the same errors, and its summary is what would happen.
 func (w *Workspace) Revert(path string, version int64) error {
 	if w.call.DryRun {
-		return nil
+		reply, err := w.do(WorkspaceRequest{Op: "revertible", Path: path, Version: version})
+		if err == nil && reply.Back != nil {
+			w.call.Summary(reply.Back.words())
+		}
+		return err
 	}
 	_, err := w.do(WorkspaceRequest{Op: "revert", Path: path, Version: version})
 	return err

@@ -55,6 +55,8 @@ type bench struct {
 	cut    map[string]int       // by function: how many answers of it get lost
 	away   map[string]error     // by function: what a call of it meets instead
 	acting func(c *plugin.Call) // called while a plugin acts
+	keys   map[string]bool      // under which the plugins acted
+	asked  int                  // how often a plugin was asked whether it did
 }
 
 type words struct {
@@ -78,6 +80,7 @@ func openWith(t *testing.T, more map[string]string) *bench {
 	b := &bench{
 		t: t, vault: ledgertest.Vault(t), store: miniredis.RunT(t), hosts: map[string]http.Handler{},
 		refuse: map[string][]error{}, cut: map[string]int{}, away: map[string]error{},
+		keys: map[string]bool{},
 	}
 	b.advanceTo(time.Date(2026, 1, 2, 1, 0, 0, 0, time.UTC))
 	settings := map[string]string{
@@ -96,6 +99,7 @@ func openWith(t *testing.T, more map[string]string) *bench {
 		execute.Function, rollback.Function, tasks.Function, files.Function,
 		b.plugin("look", manifest.Read, 0), b.plugin("set", manifest.Idempotent, 0),
 		b.plugin("make", manifest.Compensable, 0), b.plugin("mail", manifest.Irreversible, 30*time.Second),
+		b.plugin("pay", manifest.Irreversible, 0, plugin.Reconcile(b.paid)),
 	} {
 		b.host(f)
 	}
@@ -103,7 +107,7 @@ func openWith(t *testing.T, more map[string]string) *bench {
 }
 
 // plugin defines a plugin that answers with its words, unless the test has another answer for it.
-func (b *bench) plugin(id string, effect manifest.Effect, recall time.Duration) fn.Function {
+func (b *bench) plugin(id string, effect manifest.Effect, recall time.Duration, more ...plugin.Option) fn.Function {
 	spec := plugin.Spec{
 		ID: id, Title: manifest.Phrase{En: strings.ToUpper(id), Zh: strings.ToUpper(id)}, Summary: id, Effect: effect,
 		Limits: manifest.Limits{Recall: recall}, Control: []string{"to"},
@@ -116,15 +120,46 @@ func (b *bench) plugin(id string, effect manifest.Effect, recall time.Duration) 
 		return said{Said: in.Say, List: strings.Fields(in.Say)}, nil
 	}
 	if effect != manifest.Compensable {
-		return plugin.Define(spec, do)
+		return plugin.Define(spec, do, more...)
 	}
-	return plugin.Define(spec, do, plugin.Undo(func(c *plugin.Call, _ words, out *said) error {
+	return plugin.Define(spec, do, plugin.Preview(), plugin.Undo(func(c *plugin.Call, _ words, out *said) error {
 		known := "without a receipt"
 		if out != nil {
 			known = out.Said
 		}
+		if c.DryRun {
+			c.Summary("would undo "+known, "将撤销 "+known)
+			return b.answer("preview " + c.Step)
+		}
 		return b.act(c, "undo", known)
 	}))
+}
+
+// paid says whether the step acted under its key.
+func (b *bench) paid(c *plugin.Call, in words) (*said, error) {
+	if err := b.answer("reconcile " + c.Step); err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked++
+	if !b.keys[c.Key] || c.Began.IsZero() {
+		return nil, nil
+	}
+	c.Summary("found "+in.Say, "找到"+in.Say)
+	return &said{Said: in.Say}, nil
+}
+
+// answer is what the test has for a call, if anything.
+func (b *bench) answer(key string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := b.refuse[key]
+	if len(list) == 0 {
+		return nil
+	}
+	b.refuse[key] = list[1:]
+	return list[0]
 }
 
 func (b *bench) act(c *plugin.Call, op, what string) error {
@@ -136,6 +171,7 @@ func (b *bench) act(c *plugin.Call, op, what string) error {
 	}
 	if err == nil {
 		b.did = append(b.did, key+": "+what)
+		b.keys[c.Key] = true
 	}
 	acting := b.acting
 	b.mu.Unlock()

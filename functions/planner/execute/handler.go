@@ -103,6 +103,8 @@ func (h *handler) drive(ctx, heeding context.Context, j *journal.Journal) error 
 			return j.Wait(ctx, m.Until)
 		case flow.ActExpand:
 			err = h.expand(ctx, j, m.Step)
+		case flow.ActCheck:
+			err = h.check(ctx, j, m.Units[0])
 		case flow.ActDoubt:
 			err = h.doubt(ctx, j, m.Units[0])
 		case flow.ActRun:

@@ -19,7 +19,8 @@ import (
 // name is the function's name.
 const name = "planner-rollback"
 
-// Function is planner-rollback as hosts see it. Its body is the ledger.Claim of a run, which it takes over.
+// Function is planner-rollback as hosts see it. Its body is the ledger.Claim of a run, which it takes over; at
+// /preview it is a PreviewRequest, and the answer what an undo would do.
 var Function = fn.Function{Name: name, Timeout: 30 * time.Minute, New: start}
 
 // undoWall bounds one undo.
@@ -48,7 +49,10 @@ func start(ctx context.Context, env *fn.Env) (http.Handler, error) {
 	if h.plugins, err = remote.NewCaller(ctx, env, h.gateway); err != nil {
 		return nil, err
 	}
-	return gateway.Signed(env, name, fn.JSON(h.serve)), nil
+	mux := http.NewServeMux()
+	mux.Handle("POST /preview", fn.JSON(h.preview))
+	mux.Handle("/", fn.JSON(h.serve))
+	return gateway.Signed(env, name, mux), nil
 }
 
 func (h *handler) serve(ctx context.Context, claim ledger.Claim) (struct{}, error) {
@@ -101,10 +105,16 @@ func (h *handler) undo(ctx context.Context, j *journal.Journal, u *flow.Unit) er
 		return j.Write(ctx, flow.Event{Type: flow.Undone, Step: u.ID, Attempt: attempt})
 	}
 	fn.Logger(ctx, h.env.Log).Warn("an undo failed", "run", run.ID, "step", u.ID, "kind", fault.KindOf(err), "err", err)
-	// An undo may be repeated, so a failure that is in doubt is tried again like one that is not.
-	problem := &flow.Problem{Kind: string(fault.KindOf(err)), Message: fault.Text(err), Retry: fault.Retryable(err) || fault.InDoubt(err)}
 	until := h.env.Now().Add(max(time.Second<<min(attempt-1, 5), fault.After(err)))
-	return j.Write(ctx, flow.Event{Type: flow.UndoFailed, Step: u.ID, Attempt: attempt, Problem: problem, Until: until})
+	return j.Write(ctx, flow.Event{Type: flow.UndoFailed, Step: u.ID, Attempt: attempt, Problem: problem(err), Until: until})
+}
+
+// problem is why an undo failed. It may be repeated, so a failure that is in doubt is tried again like one that
+// is not.
+func problem(err error) *flow.Problem {
+	return &flow.Problem{
+		Kind: string(fault.KindOf(err)), Message: fault.Text(err), Retry: fault.Retryable(err) || fault.InDoubt(err), Changes: fault.Changes(err),
+	}
 }
 
 func (h *handler) call(ctx context.Context, run *flow.Run, u *flow.Unit) error {

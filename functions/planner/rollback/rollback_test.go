@@ -42,11 +42,12 @@ type desk struct {
 	lane    ledger.Lane
 	session ledger.Lane
 
-	undone []string           // what the plugin undid: the step, its key and what it had made
-	undo   map[string][]error // by step: what its next undos answer
-	lost   int                // how many answers of the plugin get lost
-	acting func(step string)  // called while the plugin acts
-	rings  []string
+	undone  []string           // what the plugin undid: the step, its key and what it had made
+	undo    map[string][]error // by step: what its next undos answer
+	lost    int                // how many answers of the plugin get lost
+	acting  func(step string)  // called while the plugin acts
+	calling func() bool        // whether a call of the plugin arrives
+	rings   []string
 }
 
 type words struct {
@@ -122,6 +123,9 @@ func (d *desk) RoundTrip(r *http.Request) (*http.Response, error) {
 		rec.WriteHeader(http.StatusAccepted)
 		return rec.Result(), nil
 	case r.URL.Path == "/function/plugin-make":
+		if d.calling != nil && !d.calling() {
+			return nil, io.ErrUnexpectedEOF // its holder died before the call arrived
+		}
 		host, lost = d.plugin, d.lost > 0
 		d.lost--
 	case r.URL.Path != "/function/planner-rollback":

@@ -65,7 +65,7 @@ var Function = plugin.Define(plugin.Spec{
 		Order:   40,
 	},
 	Version: "1",
-}, execute, plugin.Undo(takeBack))
+}, execute, plugin.Undo(takeBack), plugin.Preview(), plugin.Reconcile(recorded))
 
 // job is a call that is ready to run.
 type job struct {

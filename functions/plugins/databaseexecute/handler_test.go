@@ -316,11 +316,11 @@ func refuses(t *testing.T, s *shop, h *plugintest.Host) {
 
 // conflicts: when somebody changed a row since, its undo leaves everything and says what.
 func conflicts(t *testing.T, s *shop, h *plugintest.Host) {
-	for i, c := range []struct{ params, change, repair, says string }{
-		{`{"sql":"UPDATE sales SET note = 'mine'"}`, "UPDATE sales SET note = 'theirs' WHERE region = 'south'", "UPDATE sales SET note = 'mine'", `has note "theirs", not "mine"`},
-		{`{"sql":"UPDATE sales SET note = 'mine'"}`, "DELETE FROM sales WHERE region = 'south'", "", "is gone"},
-		{`{"sql":"INSERT INTO sales (region, id) VALUES ('y', 1)"}`, "UPDATE sales SET note = 'theirs' WHERE region = 'y'", "UPDATE sales SET note = NULL WHERE region = 'y'", `has note "theirs", not null`},
-		{`{"sql":"DELETE FROM sales WHERE region = 'north' AND id = 2"}`, "INSERT INTO sales (region, id) VALUES ('north', 2)", "DELETE FROM sales WHERE region = 'north' AND id = 2", "is there again"},
+	for i, c := range []struct{ params, change, repair, says, shows string }{
+		{`{"sql":"UPDATE sales SET note = 'mine'"}`, "UPDATE sales SET note = 'theirs' WHERE region = 'south'", "UPDATE sales SET note = 'mine'", `has note "theirs", not "mine"`, `[{sales region="south" id=`},
+		{`{"sql":"UPDATE sales SET note = 'mine'"}`, "DELETE FROM sales WHERE region = 'south'", "", "is gone", `[{sales region="south" id=`},
+		{`{"sql":"INSERT INTO sales (region, id) VALUES ('y', 1)"}`, "UPDATE sales SET note = 'theirs' WHERE region = 'y'", "UPDATE sales SET note = NULL WHERE region = 'y'", `has note "theirs", not null`, `[{sales region="y" id=`},
+		{`{"sql":"DELETE FROM sales WHERE region = 'north' AND id = 2"}`, "INSERT INTO sales (region, id) VALUES ('north', 2)", "DELETE FROM sales WHERE region = 'north' AND id = 2", "is there again", `[{sales region="north" id=`},
 	} {
 		h.Key = fmt.Sprint("conflict ", i)
 		before := s.dump(t)
@@ -331,8 +331,11 @@ func conflicts(t *testing.T, s *shop, h *plugintest.Host) {
 		s.exec(t, c.change)
 		changed := s.dump(t)
 		for _, receipt := range []*plugin.Response{&resp, nil} {
-			if err := h.Undo(c.params, receipt); !fault.Is(err, fault.Conflict) || !strings.Contains(fault.Text(err), c.says) {
-				t.Errorf("%s: %v", c.params, err)
+			_, look := h.Preview(c.params, receipt)
+			for when, err := range map[string]error{"undo": h.Undo(c.params, receipt), "look": look} {
+				if !fault.Is(err, fault.Conflict) || !strings.Contains(fault.Text(err), c.says) || !strings.HasPrefix(fmt.Sprint(fault.Changes(err)), c.shows) {
+					t.Errorf("%s: %s: %v, shows %v", c.params, when, err, fault.Changes(err))
+				}
 			}
 		}
 		if s.dump(t) != changed {
@@ -346,11 +349,23 @@ func conflicts(t *testing.T, s *shop, h *plugintest.Host) {
 			t.Errorf("%s after the repair: %v\n%s\n%s", c.params, err, s.dump(t), before)
 		}
 	}
-	// The line of a step that acted must be there.
-	h.Key = "line"
-	params := `{"sql":"UPDATE sales SET note = 'line' WHERE region = 'north'"}`
+	// Nobody is shown what a column for secrets holds.
+	h.Key = "secret"
+	s.exec(t, "CREATE TABLE account (id INTEGER PRIMARY KEY, password VARCHAR(20))")
+	params := `{"sql":"INSERT INTO account VALUES (1, 'hunter1')"}`
 	resp, err := h.Do(params)
 	if err != nil {
+		t.Fatal(err)
+	}
+	s.exec(t, "UPDATE account SET password = 'hunter2'")
+	err = h.Undo(params, &resp)
+	if changes := fault.Changes(err); len(changes) != 1 || !strings.HasSuffix(changes[0].What, "password") || strings.Contains(fmt.Sprint(err, changes), "hunter") {
+		t.Errorf("%v shows %v", err, changes)
+	}
+	// The line of a step that acted must be there.
+	h.Key = "line"
+	params = `{"sql":"UPDATE sales SET note = 'line' WHERE region = 'north'"}`
+	if resp, err = h.Do(params); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.Do(`{"sql":"UPDATE sales SET note = 'other'"}`); !fault.Is(err, fault.Conflict) {

@@ -24,35 +24,69 @@ func takeBack(c *plugin.Call, in In, out *Out) error {
 		return err
 	}
 	defer j.conn.Close()
-	if err := j.record.prepare(ctx, j.conn); err != nil {
-		return err
-	}
-	if err := j.conn.Begin(ctx); err != nil {
-		return err
-	}
-	// A forward attempt that is still on its way holds the line, and this waits for it.
-	nothing, err := j.record.enter(ctx, j.conn)
+	line, err := j.line(ctx)
 	if err != nil {
 		return err
 	}
-	if nothing { // and the line goes with the connection
-		if out != nil {
-			return fault.New(fault.Conflict, "the line of this step was deleted from %s, and with it what the rows were", recordTable)
-		}
+	if !line.there && out != nil {
+		return fault.New(fault.Conflict, "the line of this step was deleted from %s, and with it what the rows were", recordTable)
+	}
+	if line.out == nil {
 		return nil
 	}
-	done, err := j.record.read(ctx, j.conn)
-	if err != nil || done == nil {
+	done := *line.out
+	if err := j.restore(ctx, done); err != nil {
 		return err
 	}
-	if err := j.restore(ctx, *done); err != nil {
-		return err
+	if c.DryRun { // and all of it goes with the connection
+		c.Summary(fmt.Sprintf("Would put %d rows back.", done.Affected), fmt.Sprintf("将还原 %d 行。", done.Affected))
+		return nil
 	}
 	if err := j.record.forget(ctx, j.conn); err != nil {
 		return err
 	}
 	c.Summary(fmt.Sprintf("Put %d rows back.", done.Affected), fmt.Sprintf("已还原 %d 行。", done.Affected))
 	return j.conn.Commit(ctx)
+}
+
+// recorded returns the result that the step's line has, nil when there is none or the step was taken back.
+func recorded(c *plugin.Call, in In) (*Out, error) {
+	ctx, cancel := context.WithTimeout(c, database.Patience)
+	defer cancel()
+	j, err := open(ctx, c, in)
+	if err != nil {
+		return nil, err
+	}
+	defer j.conn.Close()
+	line, err := j.line(ctx)
+	if err != nil || line.out == nil {
+		return nil, err
+	}
+	c.Summary(summary(*line.out))
+	return line.out, nil
+}
+
+// line is what the database knows of a step.
+type line struct {
+	there bool
+	out   *Out // nil when the step was taken back
+}
+
+// line begins a transaction and reads the step's line. It waits for a forward attempt that is still on its way.
+// Without a commit, nothing of it stays.
+func (j job) line(ctx context.Context) (line, error) {
+	if err := j.record.prepare(ctx, j.conn); err != nil { // that it cannot be read does not mean that it is not there
+		return line{}, err
+	}
+	if err := j.conn.Begin(ctx); err != nil {
+		return line{}, err
+	}
+	fresh, err := j.record.enter(ctx, j.conn) // the attempt holds its line, and this stops until it lets go
+	if err != nil || fresh {
+		return line{}, err
+	}
+	out, err := j.record.read(ctx, j.conn)
+	return line{there: true, out: out}, err
 }
 
 // restore checks that the rows are as the step left them and puts them back.
@@ -114,20 +148,53 @@ func (t table) sides(action string, before, after []row) (keys, left, want []row
 
 // compare is a Conflict that says what somebody changed since.
 func (t table) compare(keys, left, now []row) error {
-	var changes []string
+	var texts []string
+	var changes []fault.Change
 	for i := range keys {
 		if !same(left[i], now[i]) {
-			changes = append(changes, t.label(keys[i])+" "+t.difference(left[i], now[i]))
+			texts = append(texts, t.label(keys[i])+" "+t.difference(left[i], now[i]))
+			changes = append(changes, t.changes(keys[i], left[i], now[i])...)
 		}
 	}
-	if len(changes) == 0 {
+	if len(texts) == 0 {
 		return nil
 	}
-	text := strings.Join(changes[:min(len(changes), shownRows)], "; ")
-	if more := len(changes) - shownRows; more > 0 {
+	text := strings.Join(texts[:min(len(texts), shownRows)], "; ")
+	if more := len(texts) - shownRows; more > 0 {
 		text += fmt.Sprintf("; and %d more rows", more)
 	}
-	return fault.New(fault.Conflict, "somebody changed rows since: %s", text)
+	return fault.New(fault.Conflict, "somebody changed rows since: %s", text).Showing(changes...)
+}
+
+// changes are the cells of a row that are no longer what the step left, or the row that came or went.
+func (t table) changes(key, left, now row) []fault.Change {
+	if left == nil || now == nil {
+		return []fault.Change{{What: t.label(key), Then: t.words(left), Now: t.words(now)}}
+	}
+	var cells []fault.Change
+	for i, c := range t.columns {
+		if string(encode(left[i])) != string(encode(now[i])) {
+			cells = append(cells, fault.Change{What: t.label(key) + " · " + c.name, Then: t.shown(i, left[i]), Now: t.shown(i, now[i])})
+		}
+	}
+	return cells
+}
+
+// words is a row for people; "" for none.
+func (t table) words(r row) string {
+	var cells []string
+	for i, v := range r {
+		cells = append(cells, t.columns[i].name+"="+t.shown(i, v))
+	}
+	return strings.Join(cells, " ")
+}
+
+// shown is a cell for people, unless its column is for secrets.
+func (t table) shown(i int, v any) string {
+	if fault.Secretive(t.columns[i].name) {
+		return fault.Hidden
+	}
+	return brief(encode(v))
 }
 
 // difference says how a row is no longer what the step left.
@@ -141,7 +208,7 @@ func (t table) difference(left, now row) string {
 	var cells []string
 	for i, c := range t.columns {
 		if was, is := encode(left[i]), encode(now[i]); string(was) != string(is) {
-			cells = append(cells, fmt.Sprintf("has %s %s, not %s", c.name, brief(is), brief(was)))
+			cells = append(cells, fmt.Sprintf("has %s %s, not %s", c.name, t.shown(i, now[i]), t.shown(i, left[i])))
 		}
 	}
 	return strings.Join(cells, ", ")

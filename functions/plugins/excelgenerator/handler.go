@@ -52,7 +52,7 @@ var Function = plugin.Define(plugin.Spec{
 		Example: map[string]any{"template": "/templates/report.xlsx", "output": "/output/{{date}}.xlsx"},
 	},
 	Version: "1",
-}, generate, plugin.Undo(func(c *plugin.Call, _ In, _ *Out) error { return c.Revert() }))
+}, generate, plugin.Undo(func(c *plugin.Call, _ In, _ *Out) error { return c.Revert() }), plugin.Preview())
 
 func generate(c *plugin.Call, in In) (Out, error) {
 	if strings.ToLower(path.Ext(in.Output)) != ".xlsx" {

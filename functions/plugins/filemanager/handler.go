@@ -85,7 +85,7 @@ var Function = plugin.Define(plugin.Spec{
 		Order:   20,
 	},
 	Version: "1",
-}, do, plugin.Undo(undo))
+}, do, plugin.Undo(undo), plugin.Preview(), plugin.Reconcile(made))
 
 func effects() map[string]manifest.Op {
 	ops := map[string]manifest.Op{}
@@ -113,6 +113,21 @@ func do(c *plugin.Call, in In) (Out, error) {
 	return out, err
 }
 
+// made returns what the step made, as the workspace keeps it under its key; nil if it made nothing.
+func made(c *plugin.Call, in In) (*Out, error) {
+	path := in.Path
+	if in.Op == "move" || in.Op == "copy" {
+		path = in.To
+	}
+	f, found, err := c.Workspace().Applied(path)
+	if err != nil || !found {
+		return nil, err
+	}
+	o := operations[in.Op]
+	c.Summary(o.past+" "+in.english(), "已"+o.zh+" "+in.chinese())
+	return &Out{Path: f.Path, Version: f.Version, Size: f.Size}, nil
+}
+
 // undo takes back what the receipt says the step made or, without one, whatever the step made.
 func undo(c *plugin.Call, in In, out *Out) error {
 	o := operations[in.Op]
@@ -126,7 +141,7 @@ func undo(c *plugin.Call, in In, out *Out) error {
 	if out != nil {
 		path, version = out.Path, out.Version
 	}
-	if err := c.Workspace().Revert(path, version); err != nil {
+	if err := c.Workspace().Revert(path, version); err != nil || c.DryRun {
 		return err
 	}
 	c.Summary("took back: "+o.verb+" "+in.english(), "已撤销"+o.zh+" "+in.chinese())

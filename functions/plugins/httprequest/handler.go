@@ -36,9 +36,10 @@ type Message struct {
 // In are the parameters.
 type In struct {
 	Message
-	Timeout     int      `json:"timeout,omitempty" jsonschema:"seconds for all of it, redirects included; default 30, at most 120"`
-	Output      string   `json:"output,omitempty" file:"write" jsonschema:"path of a file to save the answer of a GET in"`
-	UndoRequest *Message `json:"undo_request,omitempty" jsonschema:"request that takes this one back, for a service that goes by Idempotency-Key; it may use ${json.id}, ${headers.location}, ${status} of the answer and ${key}"`
+	Timeout      int      `json:"timeout,omitempty" jsonschema:"seconds for all of it, redirects included; default 30, at most 120"`
+	Output       string   `json:"output,omitempty" file:"write" jsonschema:"path of a file to save the answer of a GET in"`
+	UndoRequest  *Message `json:"undo_request,omitempty" jsonschema:"request that takes this one back, for a service that goes by Idempotency-Key; it may use ${json.id}, ${headers.location}, ${status} of the answer and ${key}"`
+	CheckRequest *Message `json:"check_request,omitempty" jsonschema:"GET that tells whether this request was taken, when its answer was lost: 2xx means yes, 404 means no, and anything else that it cannot tell; it may use ${key}, which the request carried as Idempotency-Key"`
 }
 
 // Out is the result.
@@ -70,7 +71,7 @@ var Function = plugin.Define(plugin.Spec{
 	},
 	Limits:  manifest.Limits{Wall: largestTime + 15*time.Second},
 	Labels:  []string{"external"},
-	Control: []string{"method", "url", "query", "body", "json", "undo_request"},
+	Control: []string{"method", "url", "query", "body", "json", "undo_request", "check_request"},
 	Intent: manifest.Intent{
 		Phrases: []string{
 			"http request", "call the api", "call an api", "rest api", "endpoint", "fetch the url", "call the web service",
@@ -83,7 +84,7 @@ var Function = plugin.Define(plugin.Spec{
 		Order:   15,
 	},
 	Version: "1",
-}, call, plugin.Undo(takeBack))
+}, call, plugin.Undo(takeBack), plugin.Preview(), plugin.Reconcile(wasTaken, "check_request"))
 
 func call(c *plugin.Call, in In) (Out, error) {
 	x, cancel, err := open(c, in)
@@ -138,11 +139,19 @@ func (x *exchange) checkRest(in In) error {
 	if in.Output != "" && in.Method != http.MethodGet {
 		return fault.New(fault.Invalid, "only the answer of a GET is saved").At("params.output")
 	}
+	if reads(in.Method) && in.UndoRequest != nil {
+		return fault.New(fault.Invalid, "%s changes nothing that could be taken back", in.Method).At("params.undo_request")
+	}
+	if reads(in.Method) && in.CheckRequest != nil {
+		return fault.New(fault.Invalid, "%s may simply be sent again", in.Method).At("params.check_request")
+	}
+	if in.CheckRequest != nil {
+		if _, err := x.question(*in.CheckRequest, "probe"); err != nil {
+			return err
+		}
+	}
 	if in.UndoRequest == nil {
 		return nil
-	}
-	if reads(in.Method) {
-		return fault.New(fault.Invalid, "%s changes nothing that could be taken back", in.Method).At("params.undo_request")
 	}
 	return x.checkUndo(*in.UndoRequest, in.URL)
 }

@@ -54,6 +54,17 @@ func (s *shop) routes() http.Handler {
 		s.mu.Unlock()
 		s.cancel(w, id)
 	})
+	mux.HandleFunc("GET /keys/{key...}", func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		id := s.byKey[r.PathValue("key")]
+		if s.orders[id] == "" {
+			http.Error(w, "no such key", http.StatusNotFound)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"order":{"id":%q}}`, id)
+	})
 	mux.HandleFunc("PUT /orders/{id}", func(w http.ResponseWriter, r *http.Request) {
 		raw, _ := io.ReadAll(r.Body)
 		s.mu.Lock()
@@ -150,6 +161,18 @@ func TestPlugin(t *testing.T) {
 			Name: "post with an undo that needs no answer", Setup: setup, World: world,
 			Params: at(`{"method":"POST","url":"$S/orders","json":{"item":1},"undo_request":{"method":"DELETE","url":"$S/keys/${key}"}}`),
 		},
+		plugintest.Case{
+			Name: "post with a check", Setup: setup, World: world,
+			Params: at(`{"method":"POST","url":"$S/orders","json":{"item":1},"check_request":{"method":"GET","url":"$S/keys/${key}"}}`),
+		},
+		plugintest.Case{
+			Name: "post with a check, and an undo by its answer", Setup: setup, World: world,
+			Params: at(`{"method":"POST","url":"$S/orders","json":{"item":1},"undo_request":{"method":"DELETE","url":"$S/keys/${key}"},"check_request":{"method":"GET","url":"$S/keys/${key}"}}`),
+		},
+		plugintest.Case{Name: "check of a get", Params: at(`{"method":"GET","url":"$S/orders","check_request":{"method":"GET","url":"$S/orders"}}`), Setup: setup, World: world, Fails: fault.Invalid},
+		plugintest.Case{Name: "a check that acts", Params: at(`{"method":"POST","url":"$S/orders","check_request":{"method":"POST","url":"$S/orders"}}`), Setup: setup, World: world, Fails: fault.Invalid},
+		plugintest.Case{Name: "a check by the lost answer", Params: at(`{"method":"POST","url":"$S/orders","check_request":{"method":"GET","url":"$S/orders/${json.id}"}}`), Setup: setup, World: world, Fails: fault.Invalid},
+		plugintest.Case{Name: "a check that goes nowhere", Params: at(`{"method":"POST","url":"$S/orders","check_request":{"method":"GET","url":"http://10.0.0.1/"}}`), Setup: setup, World: world, Fails: fault.Forbidden},
 		plugintest.Case{Name: "undo of a get", Params: at(`{"method":"GET","url":"$S/orders","undo_request":{"method":"DELETE","url":"$S/orders/1"}}`), Setup: setup, World: world, Fails: fault.Invalid},
 		plugintest.Case{Name: "an undo that goes nowhere", Params: at(`{"method":"POST","url":"$S/orders","undo_request":{"method":"DELETE","url":"http://10.0.0.1/${json.id}"}}`), Setup: setup, World: world, Fails: fault.Forbidden},
 		plugintest.Case{Name: "an undo with a strange expression", Params: at(`{"method":"POST","url":"$S/orders","undo_request":{"method":"DELETE","url":"$S/${env.HOME}"}}`), Setup: setup, World: world, Fails: fault.Invalid},
@@ -191,6 +214,54 @@ func TestUndoGoesByTheAnswer(t *testing.T) {
 				t.Errorf("%s: %v, %s", undo, err, s.world())
 			}
 		}
+	}
+}
+
+// TestCheckSaysNoMoreThanTheServiceDoes: only 2xx and 404 at the very address say what became of a request.
+func TestCheckSaysNoMoreThanTheServiceDoes(t *testing.T) {
+	var status int
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/signin":
+			fmt.Fprint(w, "<html>who are you?")
+		case r.URL.Path == "/nowhere":
+			http.NotFound(w, r)
+		case status == http.StatusFound:
+			http.Redirect(w, r, "/signin", status)
+		case status == http.StatusSeeOther:
+			http.Redirect(w, r, "/nowhere", status)
+		default:
+			w.WriteHeader(status)
+		}
+	}))
+	defer server.Close()
+	h := host(t)
+	params := strings.ReplaceAll(`{"method":"POST","url":"$S/","check_request":{"method":"GET","url":"$S/done/${key}"}}`, "$S", server.URL)
+	for code, want := range map[int]string{
+		200: "applied", 204: "applied", 404: "not_applied", 302: "failed", 303: "failed", 304: "failed", 401: "failed", 403: "failed", 410: "failed",
+		429: "limited", 500: "unavailable", 503: "unavailable",
+	} {
+		status = code
+		resp, err := h.Reconcile(params)
+		got := string(resp.Outcome)
+		if err != nil {
+			got = string(fault.KindOf(err))
+		}
+		if got != want {
+			t.Errorf("%d: %s, want %s (%v)", code, got, want, err)
+		}
+	}
+	h.Set("HTTP_REQUEST_ALLOW", "*:*")
+	if resp, err := h.Reconcile(params); !fault.Is(err, fault.Forbidden) {
+		t.Errorf("a private address is asked: %+v %v", resp, err)
+	}
+	h.Set("HTTP_REQUEST_ALLOW", "127.0.0.0/8:*")
+	if _, err := h.Reconcile(`{"method":"POST","url":"` + server.URL + `"}`); !fault.Is(err, fault.Invalid) {
+		t.Errorf("asked without a check_request: %v", err)
+	}
+	server.Close()
+	if _, err := h.Reconcile(params); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("nobody there: %v", err)
 	}
 }
 

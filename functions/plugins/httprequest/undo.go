@@ -29,6 +29,9 @@ func takeBack(c *plugin.Call, in In, out *Out) error {
 	if err != nil {
 		return fault.Wrap(err, "the undo_request")
 	}
+	if c.DryRun {
+		return x.wouldSend(c, in, req)
+	}
 	resp, err := x.ask(req)
 	if err != nil {
 		return err
@@ -44,6 +47,23 @@ func takeBack(c *plugin.Call, in In, out *Out) error {
 		}
 	}
 	c.Summary("Sent "+m.Method+" "+req.URL.Redacted()+" to take it back.", "已发送 "+m.Method+" "+req.URL.Redacted()+" 进行撤销。")
+	return nil
+}
+
+// wouldSend says what the undo would send, and that it would find nothing where the service can be asked.
+func (x *exchange) wouldSend(c *plugin.Call, in In, req *http.Request) error {
+	where := req.Method + " " + req.URL.Redacted()
+	if in.CheckRequest != nil {
+		out, err := x.taken(c, in)
+		if err != nil {
+			return err
+		}
+		if out == nil {
+			c.Summary("Nothing is there to take back.", "没有需要撤销的内容。")
+			return nil
+		}
+	}
+	c.Summary("Would send "+where+".", "将发送 "+where+"。")
 	return nil
 }
 

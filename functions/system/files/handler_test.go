@@ -146,6 +146,11 @@ func TestCapabilities(t *testing.T) {
 	if first != second || first.Version != 2 || first.Size != 5 || first.Path != "/out.txt" {
 		t.Errorf("a second upload made %+v after %+v", second, first)
 	}
+	for _, version := range []string{"?version=2", ""} {
+		if got, _, err := b.send(http.MethodPost, g.Files["/out.txt"].URL+version, ""); strings.TrimSpace(got) != `{"path":"/out.txt","version":1}` || err != nil {
+			t.Errorf("what an undo would do: %q %v", got, err)
+		}
+	}
 	for range 2 {
 		if _, _, err := b.send(http.MethodDelete, g.Files["/out.txt"].URL+"?version=2", ""); err != nil {
 			t.Fatal(err)
@@ -158,7 +163,9 @@ func TestCapabilities(t *testing.T) {
 	want(t, err, fault.Forbidden)
 	_, _, err = b.send(http.MethodDelete, g.Files["in.txt"].URL, "")
 	want(t, err, fault.Forbidden)
-	_, _, err = b.send(http.MethodPost, g.Files["/out.txt"].URL, "x")
+	_, _, err = b.send(http.MethodPost, g.Files["in.txt"].URL, "")
+	want(t, err, fault.Forbidden)
+	_, _, err = b.send(http.MethodPatch, g.Files["/out.txt"].URL, "x")
 	want(t, err, fault.Forbidden)
 	_, _, err = b.send(http.MethodDelete, g.Files["/out.txt"].URL+"?version=x", "")
 	want(t, err, fault.Invalid)

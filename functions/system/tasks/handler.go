@@ -78,6 +78,8 @@ func (h *handler) routes() http.Handler {
 	mux.HandleFunc("GET /runs", signedIn(h.listRuns))
 	mux.HandleFunc("POST /runs", signedIn(h.listRuns))
 	mux.HandleFunc("GET /runs/{run}", signedIn(h.getRun))
+	mux.HandleFunc("GET /runs/{run}/preview", signedIn(h.preview))
+	mux.HandleFunc("POST /runs/{run}/preview", signedIn(h.preview))
 	mux.HandleFunc("POST /runs/{run}/{verb}", signedIn(h.decide))
 	mux.HandleFunc("POST /runs/{run}/edit", signedIn(h.edit))
 	mux.HandleFunc("POST /runs/{run}/fork", signedIn(h.fork))

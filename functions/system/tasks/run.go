@@ -109,6 +109,8 @@ func (h *handler) getRun(ctx context.Context, r gateway.Request) (any, error) {
 type decision struct {
 	Digest string `json:"digest"` // approve, deny: of the plan that was seen; a prefix of 12 characters will do
 	From   string `json:"from"`   // retry: the step to begin with
+	Step   string `json:"step"`   // settle: the step that was in doubt
+	Did    *bool  `json:"did"`    // settle: whether it happened
 }
 
 // decide writes down what somebody decided and wakes the run. The first decision counts.
@@ -119,7 +121,7 @@ func (h *handler) decide(ctx context.Context, r gateway.Request) (any, error) {
 	}
 	verb := r.PathValue("verb")
 	action, ok := map[string]policy.Action{
-		"approve": policy.Decide, "deny": policy.Decide, "cancel": policy.Stop, "retry": policy.Act, "undo": policy.Undo,
+		"approve": policy.Decide, "deny": policy.Decide, "cancel": policy.Stop, "retry": policy.Act, "undo": policy.Undo, "settle": policy.Undo,
 	}[verb]
 	if !ok {
 		return nil, fault.New(fault.NotFound, "a run cannot %s", verb)
@@ -153,6 +155,9 @@ type earlier struct {
 }
 
 func (h *handler) apply(ctx context.Context, lane ledger.Lane, run *flow.Run, by policy.Principal, verb string, in decision) (*earlier, error) {
+	if verb == "settle" {
+		return h.settle(ctx, lane, run, by, in)
+	}
 	can, stop := run.Can(h.env.Now()), ledger.KeepStop
 	e := flow.Event{At: h.env.Now(), By: by.User, Role: string(by.Role), From: in.From, Revision: run.Revision}
 	allowed := false
@@ -164,12 +169,15 @@ func (h *handler) apply(ctx context.Context, lane ledger.Lane, run *flow.Run, by
 	case "cancel":
 		e.Type, allowed, stop = flow.Stop, can.Cancel, ledger.SetStop
 	case "retry":
-		e.Type, allowed, stop = flow.RetryAsked, can.Retry || in.From != "" && run.State.Over(), ledger.ClearStop
+		e.Type, allowed, stop = flow.RetryAsked, can.Retry || in.From != "" && run.State.Over() && !can.Settle, ledger.ClearStop
 		if stopper := policy.Role(run.StoppedBy); stopper.Above(by.Role) {
 			return nil, fault.New(fault.Forbidden, "somebody with the role %s stopped it, and you have %s", stopper, by.Role)
 		}
 	case "undo":
 		e.Type, allowed, stop = flow.UndoAsked, can.Undo, ledger.ClearStop
+	}
+	if err := h.explain(run, verb); err != nil && !allowed {
+		return nil, err
 	}
 	if !allowed {
 		return nil, h.cannot(run, verb)
@@ -234,7 +242,7 @@ func (h *handler) write(ctx context.Context, lane ledger.Lane, run *flow.Run, e 
 	if err := json.Unmarshal(known, &before); err != nil {
 		return nil, fault.As(fault.Internal, err, "a decision about %s", lane)
 	}
-	if before.Type != e.Type || e.Type == flow.Edited {
+	if before.Type != e.Type || before.Step != e.Step || before.Did != e.Did || e.Type == flow.Edited {
 		return nil, fault.New(fault.Conflict, "%s decided first: %s, at %s", before.By, before.Type, before.At.UTC().Format(time.RFC3339)).
 			Try("hearth runs show " + run.ID)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // serveFile answers for one file: GET reads it, PUT makes the step's one new version of it, DELETE takes
-// that version back.
+// that version back, and POST says what DELETE would do.
 func (s *Service) serveFile(w http.ResponseWriter, r *http.Request, token string) {
 	g, err := s.redeem(useFile, token)
 	if err != nil {
@@ -25,6 +25,8 @@ func (s *Service) serveFile(w http.ResponseWriter, r *http.Request, token string
 		err = s.get(w, r, g)
 	case r.Method == http.MethodPut && g.Mode == plugin.ModeWrite:
 		err = s.put(w, r, g)
+	case r.Method == http.MethodPost && g.Mode == plugin.ModeWrite:
+		err = s.look(w, r, g)
 	case r.Method == http.MethodDelete && g.Mode == plugin.ModeWrite:
 		err = s.revert(w, r, g)
 	default:
@@ -73,15 +75,37 @@ func (s *Service) put(w http.ResponseWriter, r *http.Request, g grant) error {
 }
 
 func (s *Service) revert(w http.ResponseWriter, r *http.Request, g grant) error {
-	version, err := strconv.ParseInt(r.URL.Query().Get("version"), 10, 64)
-	if err != nil && r.URL.Query().Has("version") {
-		return fault.New(fault.Invalid, "not a number").At("version")
+	made, err := madeBy(r, g)
+	if err != nil {
+		return err
 	}
-	if err := s.store.Revert(r.Context(), g.Owner, g.Path, workspace.Made{Version: version, Key: g.Key}, g.by()); err != nil {
+	if err := s.store.Revert(r.Context(), g.Owner, g.Path, made, g.by()); err != nil {
 		return err
 	}
 	fn.Reply(w, http.StatusOK, struct{}{})
 	return nil
+}
+
+func (s *Service) look(w http.ResponseWriter, r *http.Request, g grant) error {
+	made, err := madeBy(r, g)
+	if err != nil {
+		return err
+	}
+	back, err := s.store.Revertible(r.Context(), g.Owner, g.Path, made)
+	if err != nil {
+		return err
+	}
+	fn.Reply(w, http.StatusOK, plugin.Back(back))
+	return nil
+}
+
+// madeBy is what a step made, as far as the request says.
+func madeBy(r *http.Request, g grant) (workspace.Made, error) {
+	version, err := strconv.ParseInt(r.URL.Query().Get("version"), 10, 64)
+	if err != nil && r.URL.Query().Has("version") {
+		return workspace.Made{}, fault.New(fault.Invalid, "not a number").At("version")
+	}
+	return workspace.Made{Version: version, Key: g.Key}, nil
 }
 
 func artifact(f workspace.File) plugin.Artifact {

@@ -34,6 +34,15 @@ func (s *Service) operate(ctx context.Context, scope Scope, req plugin.Workspace
 	case "revert":
 		made := workspace.Made{Version: req.Version, Key: scope.Key}
 		return plugin.WorkspaceReply{}, s.store.Revert(ctx, scope.Owner, req.Path, made, scope.by())
+	case "applied":
+		f, found, err := s.store.Applied(ctx, scope.Owner, req.Path, scope.Key)
+		if err != nil || !found {
+			return plugin.WorkspaceReply{}, err
+		}
+		return one(f, nil)
+	case "revertible":
+		back, err := s.store.Revertible(ctx, scope.Owner, req.Path, workspace.Made{Version: req.Version, Key: scope.Key})
+		return plugin.WorkspaceReply{Back: (*plugin.Back)(&back)}, err
 	default:
 		return s.alter(ctx, scope, req)
 	}

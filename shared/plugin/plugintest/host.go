@@ -179,6 +179,27 @@ func (h *Host) Undo(params string, receipt *plugin.Response) error {
 	return err
 }
 
+// Preview asks what Undo would do, and returns the plugin's words.
+func (h *Host) Preview(params string, receipt *plugin.Response) (string, error) {
+	h.t.Helper()
+	req := h.Request(plugin.OpPreview, params)
+	if receipt != nil {
+		raw, err := json.Marshal(receipt)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		req.Receipt = raw
+	}
+	resp, err := h.Send(req)
+	return resp.Summary, err
+}
+
+// Reconcile asks whether the operation happened.
+func (h *Host) Reconcile(params string) (plugin.Response, error) {
+	h.t.Helper()
+	return h.Send(h.Request(plugin.OpReconcile, params))
+}
+
 // Send makes any call, signed as the executor signs it.
 func (h *Host) Send(req plugin.Request) (plugin.Response, error) {
 	h.t.Helper()

@@ -35,7 +35,7 @@ func describes(t *testing.T, f fn.Function) {
 		t.Error("unknown parameters are not refused")
 	}
 	described(t, "params", params)
-	for _, name := range slices.Concat(m.Control, slotParams(m.Intent)) {
+	for _, name := range slices.Concat(m.Control, slotParams(m.Intent), asked(m)) {
 		if params.Properties[name] == nil {
 			t.Errorf("there is no parameter %q", name)
 		}
@@ -94,6 +94,14 @@ func slotParams(intent manifest.Intent) []string {
 		names = append(names, s.Param)
 	}
 	return names
+}
+
+// asked are the parameters without which the plugin cannot be asked whether a call happened.
+func asked(m *manifest.Manifest) []string {
+	if m.Reconcile == nil {
+		return nil
+	}
+	return m.Reconcile.Needs
 }
 
 func schema(t *testing.T, raw json.RawMessage) *jsonschema.Schema {

@@ -99,6 +99,12 @@ func (c Case) run(t *testing.T, f fn.Function) {
 		t.Run("undo of an unknown outcome", func(t *testing.T) { c.undone(t, f, false) })
 		t.Run("undo of nothing", func(t *testing.T) { c.neverApplied(t, f) })
 	}
+	if op.Undo && f.Manifest().Preview {
+		t.Run("preview", func(t *testing.T) { c.previewed(t, f) })
+	}
+	if f.Manifest().Reconciles(json.RawMessage(c.Params)) {
+		t.Run("reconcile", func(t *testing.T) { c.reconciled(t, f) })
+	}
 }
 
 // effect returns the effect of the case's operation.
@@ -209,6 +215,66 @@ func (c Case) neverApplied(t *testing.T, f fn.Function) {
 	}
 	if after := c.world(t, h); after != before {
 		t.Errorf("the undo of nothing changed\n%s\ninto\n%s", before, after)
+	}
+}
+
+// previewed asks what the undo would do: of nothing, of the step, and of what is taken back already. It
+// changes nothing.
+func (c Case) previewed(t *testing.T, f fn.Function) {
+	h := c.open(t, f)
+	look := func(when string, receipt *plugin.Response) string {
+		t.Helper()
+		before := c.world(t, h)
+		says, err := h.Preview(c.Params, receipt)
+		if err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+		if after := c.world(t, h); after != before {
+			t.Errorf("%s, a look at the undo changed\n%s\ninto\n%s", when, before, after)
+		}
+		return says
+	}
+	look("before the step", nil)
+	resp := c.do(t, h)
+	if look("after the step", &resp) == "" {
+		t.Error("it does not say what the undo would do")
+	}
+	look("without a receipt", nil)
+	if err := h.Undo(c.Params, &resp); err != nil {
+		t.Fatal(err)
+	}
+	look("after the undo", &resp)
+}
+
+// reconciled asks whether the step happened, before it and after it. Asking changes nothing, and the answer
+// stands in for the receipt that was lost.
+func (c Case) reconciled(t *testing.T, f fn.Function) {
+	h := c.open(t, f)
+	ask := func(want plugin.Outcome) plugin.Response {
+		t.Helper()
+		before := c.world(t, h)
+		req := c.request(h)
+		req.Op, req.Began = plugin.OpReconcile, req.Now
+		resp, err := h.Send(req)
+		if err != nil || resp.Outcome != want {
+			t.Fatalf("%q %v, want %q", resp.Outcome, err, want)
+		}
+		if after := c.world(t, h); after != before {
+			t.Errorf("asking changed\n%s\ninto\n%s", before, after)
+		}
+		return resp
+	}
+	ask(plugin.NotApplied)
+	done := c.do(t, h)
+	resp := ask(plugin.Applied)
+	fitsResult(t, f, resp)
+	if len(resp.Files) != len(done.Files) {
+		t.Errorf("the receipt has the files %v, and the answer %v", done.Files, resp.Files)
+	}
+	if c.effect(f).Undo {
+		if err := h.Undo(c.Params, &resp); err != nil {
+			t.Errorf("undo with the answer for a receipt: %v", err)
+		}
 	}
 }
 

@@ -66,10 +66,16 @@ type Grants struct {
 
 // Do calls the plugin and returns what the ledger keeps of its answer. A large result goes to the blobs.
 func (c *Caller) Do(ctx context.Context, job Job) (flow.Receipt, error) {
-	resp, err := c.call(ctx, job, "do", nil)
+	resp, err := c.call(ctx, job, plugin.OpDo, nil)
 	if err != nil {
 		return flow.Receipt{}, err
 	}
+	return c.keep(ctx, job, resp)
+}
+
+// keep makes a receipt of an answer.
+func (c *Caller) keep(ctx context.Context, job Job, resp plugin.Response) (flow.Receipt, error) {
+	var err error
 	receipt := flow.Receipt{Result: resp.Result, Summary: resp.Summary}
 	if len(resp.Files) > 0 {
 		if receipt.Files, err = json.Marshal(resp.Files); err != nil {
@@ -90,7 +96,7 @@ func (c *Caller) Undo(ctx context.Context, job Job) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.call(ctx, job, "undo", receipt)
+	_, err = c.call(ctx, job, plugin.OpUndo, receipt)
 	return err
 }
 
@@ -100,6 +106,35 @@ func (c *Caller) Stop(ctx context.Context, job Job) error {
 	req := plugin.Request{Op: plugin.OpStop, Run: run.ID, Step: job.Unit.ID, Key: key}
 	call := vault.Call{User: run.User, Role: run.Role, Lane: run.ID, Step: job.Unit.ID, Key: key}
 	return c.gateway.Call(ctx, plugin.Name(job.Manifest.ID), call, req, nil)
+}
+
+// Preview asks the plugin what its undo would do, and returns its words. It changes nothing; the error is
+// that of the undo.
+func (c *Caller) Preview(ctx context.Context, job Job) (string, error) {
+	receipt, err := c.recorded(ctx, job.Unit)
+	if err != nil {
+		return "", err
+	}
+	resp, err := c.call(ctx, job, plugin.OpPreview, receipt)
+	return resp.Summary, err
+}
+
+// Reconcile asks the plugin whether the unit happened, under the key of its attempts. With applied, the
+// receipt is what Do would have returned. An error means that this cannot be told.
+func (c *Caller) Reconcile(ctx context.Context, job Job) (receipt flow.Receipt, applied bool, err error) {
+	resp, err := c.call(ctx, job, plugin.OpReconcile, nil)
+	if err != nil {
+		return flow.Receipt{}, false, err
+	}
+	switch resp.Outcome {
+	case plugin.NotApplied:
+		return flow.Receipt{}, false, nil
+	case plugin.Applied:
+		receipt, err = c.keep(ctx, job, resp)
+		return receipt, err == nil, err
+	default:
+		return flow.Receipt{}, false, fault.New(fault.Failed, "%s does not say whether it happened", job.Manifest.ID)
+	}
 }
 
 // recorded rebuilds the plugin's answer from a unit's receipt; nil when there is none.
@@ -147,6 +182,9 @@ func (c *Caller) call(ctx context.Context, job Job, op string, receipt json.RawM
 	req := plugin.Request{
 		Op: op, Run: run.ID, Step: job.Unit.ID, Key: key, Params: job.Params, Input: job.Input, Receipt: receipt,
 		Files: grants.Files, Workspace: grants.Workspace, Now: c.now(), Zone: run.Zone, Date: run.Date, Lang: run.Lang, DryRun: run.DryRun,
+	}
+	if n := len(job.Unit.Attempts); op == plugin.OpReconcile && n > 0 {
+		req.Began = job.Unit.Attempts[n-1].Started
 	}
 	call := vault.Call{User: run.User, Role: run.Role, Lane: run.ID, Step: job.Unit.ID, Key: key}
 	var resp plugin.Response

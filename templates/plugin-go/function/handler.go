@@ -39,7 +39,7 @@ var Function = plugin.Define(plugin.Spec{
 		Example: map[string]any{"name": "Ada", "output": "/output/card.txt"},
 	},
 	Version: "1",
-}, greet, plugin.Undo(func(c *plugin.Call, _ In, _ *Out) error { return c.Revert() }))
+}, greet, plugin.Undo(func(c *plugin.Call, _ In, _ *Out) error { return c.Revert() }), plugin.Preview())
 
 // greet writes the card. The engine may call it again with the same key when an answer was lost.
 func greet(c *plugin.Call, in In) (Out, error) {
