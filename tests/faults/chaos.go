@@ -14,14 +14,15 @@ import (
 // Chaos is a load with faults at random moments. The same seed draws the same messages and the same faults in
 // the same order; when each of them meets what, the machine decides.
 type Chaos struct {
-	Messages int
-	Chats    int
-	Kills    int // of processes of functions
-	Stops    int // of such processes, for longer than a lease
-	Restarts int // of Redis, with kill -9
-	Breaks   int // of the way to Redis
-	For      time.Duration
-	Rates    map[string]float64 // of the world's own trouble
+	Messages  int
+	Chats     int
+	Kills     int // of processes of functions
+	Stops     int // of such processes, for longer than a lease
+	Restarts  int // of Redis, with kill -9
+	Breaks    int // of the way to Redis
+	Failovers int // of a store that is a Failover
+	For       time.Duration
+	Rates     map[string]float64 // of the world's own trouble
 }
 
 // Done is what a Chaos did.
@@ -159,9 +160,9 @@ func (f *faults) did(what string) {
 // play makes one fault after the other, spread over the time; which comes next is drawn by how many of its kind
 // are left. A stopped process does not keep the next one waiting.
 func (f *faults) play(ctx context.Context, x Chaos) error {
-	left := []int{x.Kills, x.Stops, x.Restarts, x.Breaks}
-	do := []func(context.Context) error{f.kill, nil, f.restart, f.cut}
-	total := x.Kills + x.Stops + x.Restarts + x.Breaks
+	left := []int{x.Kills, x.Stops, x.Restarts, x.Breaks, x.Failovers}
+	do := []func(context.Context) error{f.kill, nil, f.restart, f.cut, f.failover}
+	total := x.Kills + x.Stops + x.Restarts + x.Breaks + x.Failovers
 	var lasting sync.WaitGroup
 	defer lasting.Wait()
 	begin := time.Now()
@@ -173,7 +174,7 @@ func (f *faults) play(ctx context.Context, x Chaos) error {
 		kind := slices.IndexFunc(left, func(k int) bool { n -= k; return n < 0 })
 		left[kind]--
 		if kind == 1 {
-			r := f.any("adapter-telegram", "planner-intent", "planner-execute", "planner-rollback", "planner-reply")
+			r := f.one("adapter-telegram", "planner-intent", "planner-execute", "planner-rollback", "planner-reply")
 			lasting.Go(func() {
 				r.Halt(Lease + 2*time.Second)
 				f.did("SIGSTOP for 12 s")
@@ -195,9 +196,9 @@ var moments = []string{"accept", "claim", "finish", "sent", "step", "step", "ste
 
 // kill kills a process: half of the time any, at once, and else the next one that comes by a certain point.
 func (f *faults) kill(ctx context.Context) error {
-	any, moment, after, aim := f.any(killable...), moments[f.dice.IntN(len(moments))], f.dice.IntN(2) == 0, f.dice.IntN(2) == 0
+	target, moment, after, aim := f.one(killable...), moments[f.dice.IntN(len(moments))], f.dice.IntN(2) == 0, f.dice.IntN(2) == 0
 	if !aim {
-		f.strike(any, "kill -9, any moment")
+		f.strike(target, "kill -9, any moment")
 		return nil
 	}
 	var struck atomic.Bool
@@ -217,7 +218,7 @@ func (f *faults) kill(ctx context.Context) error {
 	case <-hit:
 	case <-wait.Done(): // nobody comes by
 		if struck.CompareAndSwap(false, true) {
-			f.strike(any, "kill -9, any moment")
+			f.strike(target, "kill -9, any moment")
 		}
 	}
 	return ctx.Err()
@@ -229,8 +230,8 @@ func (f *faults) strike(r *Replica, what string) {
 	f.did(what)
 }
 
-// any draws a process of some functions.
-func (f *faults) any(names ...string) *Replica {
+// one draws a process of some functions.
+func (f *faults) one(names ...string) *Replica {
 	all := f.c.Replicas(names...)
 	return all[f.dice.IntN(len(all))]
 }
@@ -246,6 +247,16 @@ func (f *faults) restart(ctx context.Context) error {
 	}
 	f.did("kill -9 of Redis")
 	return f.c.Redis.Start()
+}
+
+// failover lets the replica take over.
+func (f *faults) failover(ctx context.Context) error {
+	store, ok := any(f.c.Redis).(Failover)
+	if !ok {
+		return errors.New("the store has no replica to fail over to")
+	}
+	f.did("failover")
+	return store.Failover(ctx)
 }
 
 // cut breaks the way to Redis in one of its ways, or makes Redis forget its scripts.

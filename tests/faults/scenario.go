@@ -178,24 +178,26 @@ func Each(n, sideBySide int, do func(i int) error) error {
 // sideBySide is how many flows run at once.
 const sideBySide = 24
 
-// EveryPoint does something at every point that a flow passes, once before and once after, each in a chat of
-// its own. It returns how many there are, and at how many it was done.
-func EveryPoint(ctx context.Context, c *Cluster, task string, do func(p Point) error) (points, hits int, err error) {
-	if _, err := c.Trace(ctx, task); err != nil { // with all scripts loaded, the points stand still
-		return 0, 0, err
+// Points returns how many points a flow passes. All scripts are loaded then, so that it stays the same.
+func (c *Cluster) Points(ctx context.Context, task string) (int, error) {
+	if _, err := c.Trace(ctx, task); err != nil {
+		return 0, err
 	}
-	all, err := c.Trace(ctx, task)
-	if err != nil {
-		return 0, 0, err
-	}
+	points, err := c.Trace(ctx, task)
+	return len(points), err
+}
+
+// EveryPoint does something at each point of a flow, once before and once after, each in a chat of its own. It
+// returns at how many it was done.
+func (c *Cluster) EveryPoint(ctx context.Context, task string, points int, do func(p Point) error) (hits int, err error) {
 	var done atomic.Int64
-	err = Each(2*len(all), sideBySide, func(i int) error {
+	err = Each(2*points, sideBySide, func(i int) error {
 		return c.Once(ctx, task, i/2+1, i%2 == 1, func(p Point) error {
 			done.Add(1)
 			return do(p)
 		})
 	})
-	return 2 * len(all), int(done.Load()), err
+	return int(done.Load()), err
 }
 
 // Kill kills the process at a point, which hears no answer.
@@ -204,18 +206,33 @@ func Kill(p Point) error {
 	return errCut
 }
 
-// LateIntent lets holders of runs come late with the announcement of an effect, when another holder has taken
-// over and is in the middle of it. Nothing is in the way of that one.
+// LateIntent lets holders of runs come late with the announcement of an effect: when another holder has taken
+// over and the effect is under way. Nothing is in the way of that one.
 func LateIntent(ctx context.Context, c *Cluster, runs int) error {
 	s, remove := c.Stall()
 	defer remove()
 	return Each(runs, runs, func(int) error {
 		chat := nextChat()
 		ours := c.lanesOf(chat)
-		var late atomic.Bool
+		var once, begun sync.Once
+		under := make(chan struct{}) // closed when the effect is under way
 		remove := c.Hook(func(p Point) error {
-			if p.about(ours) && p.Name == "step" && !p.After && late.CompareAndSwap(false, true) {
-				s.Owner(p, Lease+1500*time.Millisecond)
+			if p.After || !p.about(ours) {
+				return nil
+			}
+			switch p.Name {
+			case "plugin-effect":
+				begun.Do(func() { close(under) })
+			case "step":
+				once.Do(func() { // only the first holder's first
+					release := s.Hold(p)
+					go func() {
+						<-under
+						time.Sleep(300 * time.Millisecond) // the effect takes 8 s
+						release()
+					}()
+				})
+				s.wait(p.Owner)
 			}
 			return nil
 		})

@@ -19,7 +19,11 @@ func Short(ctx context.Context, c *Cluster) error {
 	if err != nil {
 		return err
 	}
-	if _, _, err := EveryPoint(ctx, c, "single", Kill); err != nil {
+	points, err := c.Points(ctx, "single")
+	if err != nil {
+		return err
+	}
+	if _, err := c.EveryPoint(ctx, "single", points, Kill); err != nil {
 		return err
 	}
 	return c.Quiet(ctx, time.Minute)

@@ -5,16 +5,17 @@ import (
 	"time"
 )
 
-// Stalled makes holders of claims late: everything that they send to Redis, from a point on, arrives only after
-// their lease is over. Redis sees what it would see of a process that stood still, and of a network that did.
+// Stalled makes holders of claims late: everything that they send to Redis, from a point on, arrives only when it
+// is let go, with their lease over. Redis sees what it would see of a process that stood still, and of a network
+// that did.
 type Stalled struct {
-	mu    sync.Mutex
-	until map[string]time.Time // by owner
+	mu   sync.Mutex
+	held map[string]chan struct{} // by owner; closed when it is let go
 }
 
 // Stall returns a Stalled of a cluster, which works until remove is called.
 func (c *Cluster) Stall() (s *Stalled, remove func()) {
-	s = &Stalled{until: map[string]time.Time{}}
+	s = &Stalled{held: map[string]chan struct{}{}}
 	return s, c.Hook(func(p Point) error {
 		if p.Store && !p.After {
 			s.wait(p.Owner)
@@ -23,20 +24,27 @@ func (c *Cluster) Stall() (s *Stalled, remove func()) {
 	})
 }
 
-// Owner stalls the holder at a point. Points that name none are slow, and no more.
-func (s *Stalled) Owner(p Point, d time.Duration) {
+// Hold stalls the holder at a point until release is called.
+func (s *Stalled) Hold(p Point) (release func()) {
 	s.mu.Lock()
-	s.until[p.Owner] = time.Now().Add(d)
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	held := make(chan struct{})
+	s.held[p.Owner] = held
+	return sync.OnceFunc(func() { close(held) })
+}
+
+// Owner stalls the holder at a point for a while. Points that name none are slow, and no more.
+func (s *Stalled) Owner(p Point, d time.Duration) {
+	release := s.Hold(p)
+	defer release()
 	time.Sleep(d)
 }
 
 func (s *Stalled) wait(owner string) {
-	if owner == "" {
-		return
-	}
 	s.mu.Lock()
-	until := s.until[owner]
+	held := s.held[owner]
 	s.mu.Unlock()
-	time.Sleep(time.Until(until))
+	if held != nil && owner != "" {
+		<-held
+	}
 }

@@ -21,7 +21,7 @@ import (
 var tasks = map[string]string{
 	"plain":  `{"op":"apply"}`,
 	"single": `{"op":"once"}`,
-	"slow":   `{"op":"once","wait":6000}`,
+	"slow":   `{"op":"once","wait":8000}`,
 	"mixed":  `{"op":"apply"} {"op":"once"}`,
 	"broken": `{"op":"apply"} {"op":"apply"} {"op":"fail"}`,
 	"crashy": `{"op":"crash"} {"op":"apply"}`,
