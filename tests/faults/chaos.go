@@ -30,6 +30,7 @@ type Done struct {
 	Posted   int
 	Faults   map[string]int
 	Recovery []time.Duration
+	Stale    int // writes that were refused, because the claim was over
 }
 
 // Run lets chaos be, and returns when all is posted and all faults are over. What was asked to be taken back is
@@ -55,7 +56,7 @@ func (x Chaos) Run(ctx context.Context, c *Cluster) (Done, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return Done{int(posted.Load()), f.done, recovery.Times()}, err
+	return Done{int(posted.Load()), f.done, recovery.Times(), recovery.Stale()}, err
 }
 
 // mix is what people ask for: of a hundred messages, so many start a task.

@@ -9,11 +9,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -251,37 +253,24 @@ func (c *Cluster) replica(name string, number int) (*Replica, error) {
 func (c *Cluster) Replicas(names ...string) []*Replica {
 	var found []*Replica
 	for _, r := range c.all {
-		if len(names) == 0 || contains(names, r.Function) {
+		if len(names) == 0 || slices.Contains(names, r.Function) {
 			found = append(found, r)
 		}
 	}
 	return found
 }
 
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
-}
-
 // World sets how much goes wrong outside, and who has left.
 func (c *Cluster) World(ctx context.Context, rates map[string]float64, gone ...int64) error {
-	_, err := c.post(ctx, c.worldURL+"/control", map[string]any{"rates": rates, "gone": gone}, nil)
+	_, err := c.send(ctx, http.MethodPost, c.worldURL+"/control", map[string]any{"rates": rates, "gone": gone}, nil)
 	return err
 }
 
-// post posts JSON and returns the status.
-func (c *Cluster) post(ctx context.Context, url string, in any, header http.Header) (int, error) {
+// send sends JSON and returns the status, with an error for all but success.
+func (c *Cluster) send(ctx context.Context, method, url string, in any, header http.Header) (int, error) {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return 0, err
-	}
-	method := http.MethodPost
-	if m := header.Get("X-Method"); m != "" {
-		method = m
 	}
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
@@ -295,10 +284,9 @@ func (c *Cluster) post(ctx context.Context, url string, in any, header http.Head
 		return 0, err
 	}
 	defer resp.Body.Close()
-	var said bytes.Buffer
-	_, err = said.ReadFrom(http.MaxBytesReader(nil, resp.Body, 1<<20))
+	said, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err == nil && resp.StatusCode >= 300 {
-		err = fmt.Errorf("%s: %s: %.300s", url, resp.Status, said.String())
+		err = fmt.Errorf("%s: %s: %.300s", url, resp.Status, said)
 	}
 	return resp.StatusCode, err
 }

@@ -59,7 +59,7 @@ func (c *Cluster) hotChat(ctx context.Context, n int, accepted *atomic.Int64) er
 	chat := nextChat()
 	return Each(n, 1, func(int) error {
 		p := posting(chat, "")
-		status, err := c.post(ctx, c.url+"/function/adapter-telegram", c.update(chat, "Tell me about "+p.Mark), http.Header{"X-Telegram-Bot-Api-Secret-Token": {c.secrets["telegram-webhook-secret"]}})
+		status, err := c.webhook(ctx, c.update(chat, "Tell me about "+p.Mark), c.secrets["telegram-webhook-secret"])
 		if status == http.StatusTooManyRequests {
 			return nil
 		}

@@ -18,7 +18,7 @@ type Point struct {
 	Owner   string   // who holds the claim, where a script names it
 	After   bool
 	Answer  byte // of a script after it: the first byte of its result, as '1'
-	Minus   bool // the result is negative: refused
+	Stale   bool // the script refused a holder whose claim is over: it gave -1
 }
 
 // Hook decides what happens at a point. It may take its time. An error breaks the connection of the caller.

@@ -207,7 +207,7 @@ func (w *wire) batch() error {
 func (w *wire) answer(p *Point, f frame) error {
 	if p != nil {
 		p.After = true
-		p.Answer, p.Minus = f.result()
+		p.Answer, p.Stale = f.result()
 		if err := w.proxy.hook(*p); err != nil {
 			return err
 		}

@@ -6,12 +6,14 @@ import (
 	"time"
 )
 
-// Recovery measures how long the work of a killed process lies there: from the kill to the next claim.
+// Recovery measures how long the work of a killed process lies there: from the kill to the next claim. It also
+// counts the writes of holders that were too late.
 type Recovery struct {
 	mu      sync.Mutex
 	holder  map[string]*Replica  // by lane
 	killed  map[string]time.Time // by lane: when its holder was
-	Samples []time.Duration
+	samples []time.Duration
+	stale   int
 }
 
 // Recovery begins to measure.
@@ -27,6 +29,9 @@ func (r *Recovery) see(p Point) error {
 	lane := p.Lanes[0]
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if p.Stale {
+		r.stale++
+	}
 	switch p.Name {
 	case "claim":
 		if p.Answer != '1' {
@@ -34,7 +39,7 @@ func (r *Recovery) see(p Point) error {
 		}
 		r.holder[lane] = p.Replica
 		if when, ok := r.killed[lane]; ok {
-			r.Samples = append(r.Samples, time.Since(when))
+			r.samples = append(r.samples, time.Since(when))
 			delete(r.killed, lane)
 		}
 	case "sent", "retry", "wait", "end":
@@ -59,9 +64,16 @@ func (r *Recovery) Killed(replica *Replica) {
 	}
 }
 
+// Stale returns how many writes were refused because the claim was over.
+func (r *Recovery) Stale() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stale
+}
+
 // Times returns what was measured, sorted.
 func (r *Recovery) Times() []time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Sorted(slices.Values(r.Samples))
+	return slices.Sorted(slices.Values(r.samples))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 )
 
 // frame is one value of the Redis protocol (RESP2): its bytes as they came, and what we need of it.
@@ -64,18 +65,15 @@ func (f *frame) read(r *bufio.Reader, depth int) error {
 	return fmt.Errorf("not the Redis protocol: %.40q", line)
 }
 
-// result is the first byte of a script's result, or of the first element of its array, and whether it is
-// negative: 1 new, 2 known, -1 refused.
-func (f frame) result() (first byte, minus bool) {
-	if len(f.args) == 0 || f.args[0] == "" {
+// result is the first byte of a script's result, or of the first element of its array: '1' new, '2' known. Stale
+// says that it is -1: refused.
+func (f frame) result() (first byte, stale bool) {
+	if len(f.args) == 0 {
 		return 0, false
 	}
-	text := f.args[0]
-	if text[0] == ':' {
-		text = text[1:]
-	}
+	text := strings.TrimPrefix(f.args[0], ":")
 	if text == "" {
 		return 0, false
 	}
-	return text[0], text[0] == '-' || f.raw[0] == '-'
+	return text[0], f.args[0] == ":-1"
 }

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -39,19 +40,12 @@ func (c *Cluster) settleIn(ctx context.Context) error {
 			steps = append(steps, fmt.Sprintf(`{"plugin":"effect","approval":"never","params":%s}`, op))
 		}
 		task := fmt.Sprintf(`{"task_id":%q,"trigger":{"type":"message","phrase":"run the %s task"},"steps":[%s]}`, name, name, strings.Join(steps, ","))
-		header := c.signedIn()
-		header.Set("X-Method", http.MethodPut)
-		if _, err := c.post(ctx, c.url+"/function/system-tasks/"+name, rawJSON(task), header); err != nil {
+		if _, err := c.send(ctx, http.MethodPut, c.url+"/function/system-tasks/"+name, json.RawMessage(task), c.signedIn()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-type rawJSON string
-
-// MarshalJSON returns the text itself.
-func (r rawJSON) MarshalJSON() ([]byte, error) { return []byte(r), nil }
 
 func (c *Cluster) signedIn() http.Header {
 	token := c.vault.Issue(vault.Token{For: "user", ID: "owner", Role: "owner", Expires: time.Now().Add(24 * time.Hour).Unix()})
@@ -81,7 +75,7 @@ func (c *Cluster) pair(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.post(ctx, c.url+"/function/system-auth/pair", map[string]string{"code": code}, c.signedIn())
+	_, err = c.send(ctx, http.MethodPost, c.url+"/function/system-auth/pair", map[string]string{"code": code}, c.signedIn())
 	return err
 }
 
@@ -106,13 +100,18 @@ func (c *Cluster) deliver(ctx context.Context, update any, copies int) error {
 			errs[i] = poll(ctx, 300*time.Millisecond, func() error {
 				once, cancel := context.WithTimeout(ctx, 25*time.Second)
 				defer cancel()
-				_, err := c.post(once, c.url+"/function/adapter-telegram", update, http.Header{"X-Telegram-Bot-Api-Secret-Token": {c.secrets["telegram-webhook-secret"]}})
+				_, err := c.webhook(once, update, c.secrets["telegram-webhook-secret"])
 				return err
 			})
 		})
 	}
 	posts.Wait()
 	return errors.Join(errs...)
+}
+
+// webhook posts an update once, as the platform does or as somebody else.
+func (c *Cluster) webhook(ctx context.Context, update any, secret string) (int, error) {
+	return c.send(ctx, http.MethodPost, c.url+"/function/adapter-telegram", update, http.Header{"X-Telegram-Bot-Api-Secret-Token": {secret}})
 }
 
 // Say posts a message and writes down that it was acknowledged. Task names the task that it starts, "" for words.

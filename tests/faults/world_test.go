@@ -137,7 +137,7 @@ func loris(ctx context.Context, c *Cluster) error {
 // forged posts do not come from the platform.
 func forged(ctx context.Context, c *Cluster) error {
 	for _, secret := range []string{"", " ", "canary", c.secrets["telegram-webhook-secret"] + "x"} {
-		status, _ := c.post(ctx, c.url+"/function/adapter-telegram", c.update(nextChat(), "forged"), http.Header{"X-Telegram-Bot-Api-Secret-Token": {secret}})
+		status, _ := c.webhook(ctx, c.update(nextChat(), "forged"), secret)
 		if status != http.StatusUnauthorized {
 			return fmt.Errorf("the secret %q is answered with %d", secret, status)
 		}
@@ -165,7 +165,7 @@ func full(ctx context.Context, c *Cluster) error {
 	if err := limit("1mb"); err != nil {
 		return err
 	}
-	status, _ := c.post(ctx, c.url+"/function/adapter-telegram", c.update(nextChat(), "too much"), http.Header{"X-Telegram-Bot-Api-Secret-Token": {c.secrets["telegram-webhook-secret"]}})
+	status, _ := c.webhook(ctx, c.update(nextChat(), "too much"), c.secrets["telegram-webhook-secret"])
 	close(open)
 	if status != http.StatusServiceUnavailable {
 		return fmt.Errorf("a message is answered with %d when nothing can be stored", status)

@@ -71,6 +71,7 @@ func (t *table) chaos(ctx context.Context, c *faults.Cluster, o options) error {
 	if o.failovers > x.Failovers {
 		t.row("failovers", "0 of %d: this store is one redis-server; a restart is no failover", o.failovers)
 	}
+	t.row("writes refused as late", "%d", done.Stale)
 	if n := len(done.Recovery); n > 0 {
 		late := n - len(slices.DeleteFunc(slices.Clone(done.Recovery), func(d time.Duration) bool { return d > faults.Lease+500*time.Millisecond }))
 		t.row("work of killed processes", "%d times taken up: p50 %s, p99 %s, longest %s; %d later than lease + 0.5 s",
