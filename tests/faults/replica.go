@@ -13,12 +13,6 @@ import (
 	"time"
 )
 
-// withUs lets a process die with the suite. Go's threads live as long as the process unless they are locked,
-// and ours are not, so the kernel's signal at the end of a thread means the end of all.
-func withUs() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-}
-
 // Replica is one process of a function. It is started again whenever it ends.
 type Replica struct {
 	Function string
