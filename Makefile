@@ -11,7 +11,7 @@ GO_FILES = $(shell find cmd functions shared tests $(wildcard templates) -name '
 RACE = $(shell test "$$($(GO) env CGO_ENABLED)" = 1 && command -v $$($(GO) env CC) >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check unit page e2e race bench fmt lint vuln verify dev-setup template clean
+.PHONY: help run build test check unit page e2e race chaos teeth bench fmt lint vuln verify dev-setup template clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ e2e: ## the stories over the whole bundle
 
 race: ## the Go tests three times over under the race detector
 	$(GO) test $(RACE) -shuffle=on -count=3 -timeout 60m ./...
+
+chaos: ## the bundle while everything fails, at length (ARGS="-messages 10000 -kills 500 -seed 7")
+	@$(GO) run ./tests/faults/chaos $(ARGS)
+
+teeth: ## that the fault suite notices when a protection is missing
+	@$(GO) run ./tests/faults/teeth $(ARGS)
 
 bench: build ## throughput and latency of a message beside a floor, in one run (ARGS="-rounds 5" for flags)
 	@$(GO) run ./tests/bench $(ARGS)

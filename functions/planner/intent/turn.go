@@ -109,6 +109,9 @@ func (t *turn) chat(ctx context.Context, tools []manifest.Manifest) (needsTools 
 		return true, nil
 	}
 	text := strings.TrimSpace(answer.Text)
+	if text == "" {
+		return false, t.apologise(ctx, fault.New(fault.Unavailable, "%s answered without a word", t.model.Name()))
+	}
 	if !t.model.Builtin() {
 		text, _ = policy.Honest(text, t.lang)
 	}

@@ -152,6 +152,24 @@ func TestAModelThatIsDown(t *testing.T) {
 	}
 }
 
+// TestAModelWithoutAWord is asked again, and then people hear of it: a message without an answer would be one
+// too few.
+func TestAModelWithoutAWord(t *testing.T) {
+	b := open(t, &modeltest.Server{})
+	b.model.Answer(func(modeltest.Request) modeltest.Reply { return modeltest.Say(" \n") })
+	out := b.say("how are you?")
+	for try := range 3 {
+		if out != nil {
+			t.Fatalf("try %d: %+v", try, out)
+		}
+		b.advance(time.Minute)
+		out = b.ring()
+	}
+	if out == nil || !strings.Contains(out.Markdown, "The model does not answer: ") || !strings.Contains(out.Markdown, "without a word") {
+		t.Fatalf("%+v", out)
+	}
+}
+
 // TestWithoutAModel asks for what is missing, and keeps to the language of the conversation when the
 // answer is an address only.
 func TestWithoutAModel(t *testing.T) {

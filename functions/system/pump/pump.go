@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/hearthfaas/hearth/shared/alert"
@@ -22,6 +23,11 @@ const name = "system-pump"
 
 // Interval is the time between two rounds.
 const Interval = 250 * time.Millisecond
+
+// mostPause is the longest that a lane which stays due waits for its next ring. Each ring doubles the pause: a
+// gateway that does not merge rings would else queue four a second for every lane that it has no time for, and
+// those for lanes that are done stand before those for lanes that are not.
+const mostPause = 2 * time.Second
 
 // Function is system-pump as hosts see it: the loop runs in its process, and a call does one round, for
 // hosts that only call now and then.
@@ -59,6 +65,15 @@ type Pump struct {
 	ledger  *ledger.Ledger
 	gateway *gateway.Client
 	id      string
+
+	mu   sync.Mutex
+	rung map[ledger.Lane]ring // lanes that were due in the last round
+}
+
+// ring is the last one for a lane.
+type ring struct {
+	at    time.Time
+	pause time.Duration // before the next
 }
 
 // New returns a pump. Several may run: they share the partitions.
@@ -93,13 +108,11 @@ func (p *Pump) Run(ctx context.Context) {
 	}
 }
 
-// Round rings once for everything that is due. Where a part of the store is away, it rings for the rest.
+// Round rings for what is due. Where a part of the store is away, it rings for the rest.
 func (p *Pump) Round(ctx context.Context) error {
 	due, away := p.ledger.Due(ctx, p.id)
-	for _, lane := range due.Lanes {
-		if err := p.gateway.Ring(ctx, worker(lane), string(lane)); err != nil {
-			return err
-		}
+	if err := p.ring(ctx, due.Lanes); err != nil {
+		return err
 	}
 	for task, slot := range due.Slots {
 		p.call(ctx, "fire", map[string]any{"task": task, "expected": slot.Time})
@@ -108,6 +121,27 @@ func (p *Pump) Round(ctx context.Context) error {
 		p.call(ctx, "expect", map[string]any{"task": w.Task, "slot": w.Slot})
 	}
 	return away
+}
+
+// ring rings for each lane at once when it becomes due, and then less and less often while it stays so. One that
+// was claimed is not due, and begins anew.
+func (p *Pump) ring(ctx context.Context, lanes []ledger.Lane) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before, now := p.rung, p.env.Now()
+	p.rung = make(map[ledger.Lane]ring, len(lanes))
+	for _, lane := range lanes {
+		last, known := before[lane]
+		if known && now.Sub(last.at) < last.pause {
+			p.rung[lane] = last
+			continue
+		}
+		if err := p.gateway.Ring(ctx, worker(lane), string(lane)); err != nil {
+			return err
+		}
+		p.rung[lane] = ring{now, min(max(2*last.pause, Interval/2), mostPause)} // half: rounds are not exact
+	}
+	return nil
 }
 
 // call tells system-tasks what has come. One that fails is due again in the next round.

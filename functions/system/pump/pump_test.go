@@ -90,3 +90,57 @@ func TestRound(t *testing.T) {
 		t.Errorf("a lane with a holder is rung for: %v %v", e.calls, err)
 	}
 }
+
+// TestRingsThin lets a lane stay due for a minute: it is rung for at once, and then less and less often. A lane that
+// was claimed and is due again is rung for at once.
+func TestRingsThin(t *testing.T) {
+	e := &exchange{}
+	now := time.Now()
+	env := fntest.Env(t, map[string]string{"REDIS_URL": ledgertest.URL(t)})
+	env.Transport, env.Now = e, func() time.Time { return now }
+	l, err := ledger.Open(t.Context(), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := pump.New(t.Context(), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lane := l.Session("test", "1")
+	if _, err := l.Accept(t.Context(), ledger.Message{Lane: lane, Key: "1", Body: []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
+	rounds := func(n int) (rings int) {
+		t.Helper()
+		e.calls = nil
+		for range n {
+			if err := p.Round(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			now = now.Add(pump.Interval)
+		}
+		return len(e.calls)
+	}
+	if n := rounds(1); n != 1 {
+		t.Errorf("%d rings for a lane that is new", n)
+	}
+	if n := rounds(8); n < 2 || n > 4 {
+		t.Errorf("%d rings in the two seconds after that", n)
+	}
+	if n := rounds(240); n < 28 || n > 36 {
+		t.Errorf("%d rings in a minute", n)
+	}
+	claim, err := l.Claim(t.Context(), lane, "holder")
+	if err != nil || claim == nil {
+		t.Fatal(claim, err)
+	}
+	if n := rounds(1); n != 0 {
+		t.Errorf("%d rings for a lane that has a holder", n)
+	}
+	if err := l.Retry(t.Context(), claim.Claim, 0); err != nil {
+		t.Fatal(err)
+	}
+	if n := rounds(1); n != 1 {
+		t.Errorf("%d rings for a lane that is due again", n)
+	}
+}

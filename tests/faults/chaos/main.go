@@ -1,0 +1,91 @@
+// Command chaos lets the bundle work while its processes, its store and the world fail, and says whether it kept
+// its word. It exits with 1 when it did not.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/hearthfaas/hearth/tests/faults"
+)
+
+// options are the flags.
+type options struct {
+	messages, chats, kills, failovers int
+	seed                              uint64
+	dir                               string
+	lasts                             time.Duration
+	hot                               int
+}
+
+func main() {
+	var o options
+	flag.IntVar(&o.messages, "messages", 2000, "that people say")
+	flag.IntVar(&o.chats, "chats", 0, "that they say them in; 0 for one in 40 messages")
+	flag.IntVar(&o.kills, "kills", 100, "of processes with SIGKILL")
+	flag.IntVar(&o.failovers, "failovers", 0, "of the store, where it has a replica")
+	flag.Uint64Var(&o.seed, "seed", 7, "of the messages and the faults")
+	flag.StringVar(&o.dir, "dir", "", "where the records and logs stay; a new folder by default, removed when all is well")
+	flag.DurationVar(&o.lasts, "for", 0, "how long; 0 for what the kills and messages need")
+	flag.IntVar(&o.hot, "hot", 1000, "messages of the hot chat beside 100 quiet ones; 0 leaves that out")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	ok, err := run(ctx, o)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+	}
+	if !ok || err != nil {
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) (ok bool, err error) {
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		return false, errors.New("no redis-server on the PATH (make dev-setup)")
+	}
+	dir := o.dir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "hearth-chaos-"); err != nil {
+			return false, err
+		}
+		defer func() {
+			if ok && err == nil {
+				err = os.RemoveAll(dir)
+			} else {
+				fmt.Fprintln(os.Stderr, "the records and logs are in", dir)
+			}
+		}()
+	}
+	fmt.Printf("seed %d\n", o.seed)
+	programs, err := faults.Build(filepath.Join(dir, "bin"), "", "")
+	if err != nil {
+		return false, err
+	}
+	c, err := faults.Start(ctx, filepath.Join(dir, "run"), o.seed, programs)
+	defer func() { err = errors.Join(err, c.Stop()) }()
+	if err != nil {
+		return false, err
+	}
+	var t table
+	if o.hot > 0 {
+		if err := t.fair(ctx, c, o.hot); err != nil {
+			return false, err
+		}
+	}
+	if err := t.chaos(ctx, c, o); err != nil {
+		t.violation("run", err.Error())
+	}
+	if err := t.judge(ctx, c); err != nil {
+		return false, err
+	}
+	return t.print(os.Stdout), nil
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hearthfaas/hearth/tests/faults/record"
+)
+
+var dawn = time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
+
+// story is what happened, written a line at a time: "say m1x", "run m2x", "shows 7 TEXT", "do KEY", "undo KEY".
+// A line takes a second.
+type story struct {
+	t      *testing.T
+	dir    string
+	clock  time.Time
+	number int64
+	logs   map[string]*record.Log
+}
+
+func tell(t *testing.T, lines ...string) *story {
+	s := &story{t: t, dir: t.TempDir(), clock: dawn, logs: map[string]*record.Log{}}
+	for _, name := range []string{record.SentFile, record.EffectFile, record.PostedFile} {
+		log, err := record.Open(filepath.Join(s.dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = log.Close() }) // what counts is on the disk
+		s.logs[name] = log
+	}
+	for _, line := range lines {
+		s.clock = s.clock.Add(time.Second)
+		s.line(line)
+	}
+	return s
+}
+
+func (s *story) line(line string) {
+	verb, rest, _ := strings.Cut(line, " ")
+	switch verb {
+	case "say", "run", "gone":
+		mark, expect, _ := strings.Cut(rest, " ")
+		s.write(record.PostedFile, record.Posted{Chat: 1, Mark: mark, Kind: verb, Expect: expect, Acked: s.clock})
+	case "wait":
+		s.clock = s.clock.Add(time.Hour)
+	case "shows", "edits", "hides":
+		s.number++
+		id := s.number
+		if verb == "edits" {
+			id = 1
+		}
+		s.write(record.SentFile, record.Sent{At: s.clock, Chat: 1, Message: id, Text: rest, Shown: verb != "hides"})
+	case "do", "undo":
+		s.write(record.EffectFile, record.Effect{At: s.clock, Key: rest, Op: verb, Kind: "apply", Applied: true})
+	default:
+		s.t.Fatalf("no such line: %s", line)
+	}
+}
+
+func (s *story) write(file string, line any) {
+	if err := s.logs[file].Append(line); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+const (
+	again = "\n\n<i>(you may have got this before)</i>"
+	plan  = "shows <b>Plan</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
+	done  = "shows <b>Done: plain</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
+	doubt = "shows <b>Stopped: a person has to look at this: plain</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
+	back  = "shows <b>Failed and rolled back: plain</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
+	key   = "r01-aaaaaaaaaa/s1/0"
+)
+
+func says(mark string) string { return "shows You said " + mark + ". That was all." }
+
+func TestJudge(t *testing.T) {
+	for name, c := range map[string]struct {
+		want  string // of the invariants, one letter pair each
+		story []string
+	}{
+		"answers in order":          {"", []string{"say m1x", "say m2x", says("m1x"), says("m2x")}},
+		"out of order":              {"I3", []string{"say m1x", "say m2x", says("m2x"), says("m1x")}},
+		"no answer":                 {"I1", []string{"say m1x", "say m2x", says("m1x")}},
+		"not shown is no answer":    {"I1", []string{"say m1x", "hides You said m1x. That was all."}},
+		"half an answer":            {"I1", []string{"say m1x", "shows You said m1x."}},
+		"twice":                     {"I1", []string{"say m1x", says("m1x"), says("m1x")}},
+		"twice, with a warning":     {"", []string{"say m1x", says("m1x"), says("m1x") + again}},
+		"the warning first":         {"", []string{"say m1x", says("m1x") + again, says("m1x")}},
+		"a draft that grows":        {"", []string{"say m1x", "shows You said", "edits You said m1x. That was all.", "edits You said m1x. That was all."}},
+		"to nobody":                 {"I1", []string{"say m1x", says("m1x"), says("m9x")}},
+		"an apology":                {"", []string{"say m1x", `shows Sorry: your message "Tell me about m1x" could not be answered`}},
+		"the model's silence":       {"", []string{"say m1x", "say m2x", "shows The model does not answer: busy", says("m2x")}},
+		"late":                      {"I4", []string{"say m1x", "wait", says("m1x")}},
+		"late behind a late one":    {"I4", []string{"say m1x", "say m2x", "wait", says("m1x"), says("m2x")}},
+		"who has left":              {"", []string{"gone m1x", "hides a", "hides b"}},
+		"who has left, and again":   {"I4", []string{"gone m1x", "hides a", "hides b", "hides c", "hides d"}},
+		"a run":                     {"", []string{"run m1x", plan, "do " + key, done}},
+		"a run without an end":      {"I1", []string{"run m1x", plan, "do " + key}},
+		"a run with two ends":       {"I1", []string{"run m1x", plan, "do " + key, done, doubt}},
+		"a run that ended twice":    {"I1", []string{"run m1x", plan, "do " + key, done, done}},
+		"done, without an effect":   {"I2", []string{"run m1x", plan, done}},
+		"done twice":                {"I2 I2", []string{"run m1x", plan, "do " + key, "do " + key, done}},
+		"rolled back":               {"", []string{"run m1x", plan, "do " + key, "undo " + key, back}},
+		"rolled back in word":       {"I2", []string{"run m1x", plan, "do " + key, back}},
+		"taken back, and done":      {"I2", []string{"run m1x", plan, "do " + key, "undo " + key, done}},
+		"doubt":                     {"", []string{"run m1x", plan, "do " + key, doubt}},
+		"doubt without a reason":    {"I2", []string{"run m1x Done", plan, "do " + key, doubt}},
+		"doubt, and done twice":     {"I2", []string{"run m1x", plan, "do " + key, "do " + key, doubt}},
+		"an effect of nobody's run": {"I2", []string{"say m1x", says("m1x"), "do " + key}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, err := judgeFolder(tell(t, c.story...).dir, time.Minute, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, violation := range v.Violations {
+				got = append(got, violation.Invariant)
+			}
+			if strings.Join(got, " ") != c.want {
+				t.Errorf("want %q: %+v", c.want, v.Violations)
+			}
+		})
+	}
+}
+
+// TestLossy forgives what was acknowledged before the disk lied, and nothing later.
+func TestLossy(t *testing.T) {
+	s := tell(t, "say m1x", "say m2x", says("m1x"), says("m1x"), "say m3x", "say m4x", says("m4x"))
+	v, err := judgeFolder(s.dir, time.Minute, dawn.Add(3*time.Second).Format(time.RFC3339Nano))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.Lost != 1 || v.Twice != 1 || len(v.Violations) != 1 || !strings.Contains(v.Violations[0].What, "m3x") {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestNothingIsNoVerdict(t *testing.T) {
+	if _, err := judgeFolder(t.TempDir(), time.Minute, ""); err == nil {
+		t.Error("a folder without records is judged")
+	}
+}
+
+// TestWaits counts from the acknowledgement, or from the answer before.
+func TestWaits(t *testing.T) {
+	v, err := judgeFolder(tell(t, "say m1x", "say m2x", says("m1x"), "say m3x", says("m2x"), says("m3x")).dir, time.Minute, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprint([]int64{1000, 2000, 2000}); fmt.Sprint(slices.Clone(v.Waits)) != want {
+		t.Errorf("%v, want %s", v.Waits, want)
+	}
+}

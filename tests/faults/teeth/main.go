@@ -1,0 +1,163 @@
+// Command teeth takes one protection at a time out of the bundle and shows that the fault suite notices. It exits
+// with 1 when one can be taken out unnoticed, or when the suite has something against the bundle as it is.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/hearthfaas/hearth/tests/faults"
+)
+
+// tooth is a protection, and how it is taken out.
+type tooth struct {
+	name, file string
+	edits      [][2]string // anchor and replacement; each anchor stands there once
+}
+
+const scripts = "shared/ledger/scripts.lua"
+
+var teeth = []tooth{
+	{name: "nothing"},
+	{"the fence", scripts, [][2]string{{"return h[1] ~= own or h[2] ~= ep or own == ''", "return false"}}},
+	{"the dedupe", scripts, [][2]string{{"if known then return {0, tonumber(known)} end", ""}}},
+	{"the mark of a repeat", scripts, [][2]string{{"elseif h[4] == id then doubt = '1' end", "end"}}},
+	{"the journal before the effect", "functions/planner/execute/step.go", [][2]string{
+		{intent, ""},
+		{"\traw, err := json.Marshal(receipt)\n", intent + "\traw, err := json.Marshal(receipt)\n"},
+	}},
+	{"the undo intent", "functions/planner/rollback/handler.go", [][2]string{
+		{"\tif err := j.Write(ctx, flow.Event{Type: flow.UndoIntent, Step: u.ID, Attempt: attempt}); err != nil {\n\t\treturn err\n\t}\n", ""},
+	}},
+}
+
+// intent is the line of the journal that stands before an effect.
+const intent = "\tif err := j.Intent(ctx, flow.Event{Type: flow.Intent, Step: u.ID, Attempt: attempt, Params: p.params}); err != nil {\n\t\treturn err\n\t}\n"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	ok, err := run(ctx, os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "teeth:", err)
+	}
+	if !ok || err != nil {
+		os.Exit(1)
+	}
+}
+
+// run tries the teeth with these words in their names, all without any.
+func run(ctx context.Context, only []string) (ok bool, err error) {
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		return false, errors.New("no redis-server on the PATH (make dev-setup)")
+	}
+	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return false, err
+	}
+	dir, err := os.MkdirTemp("", "hearth-teeth-")
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	ok = true
+	for i, t := range teeth {
+		if len(only) > 0 && !strings.Contains(t.name, strings.Join(only, " ")) {
+			continue
+		}
+		found, err := t.try(ctx, strings.TrimSpace(string(root)), filepath.Join(dir, fmt.Sprint(i)))
+		if err != nil {
+			return false, fmt.Errorf("without %s: %w", t.name, err)
+		}
+		if !t.report(found) {
+			ok = false
+		}
+	}
+	fmt.Println("without the WAIT           not tried: it needs a store with a replica")
+	return ok, nil
+}
+
+// report says what was found without a protection, and reports whether that is as it should be.
+func (t tooth) report(found []string) bool {
+	verdict, want := "green", len(t.edits) == 0
+	if len(found) > 0 {
+		verdict, want = "red", len(t.edits) > 0
+	}
+	counts := map[string]int{}
+	for _, line := range found {
+		invariant, _, _ := strings.Cut(line, ":")
+		counts[invariant]++
+	}
+	fmt.Printf("without %-32s %s", t.name, verdict)
+	if len(found) > 0 {
+		fmt.Printf(" %v, as in %s", counts, found[0])
+	}
+	if !want {
+		fmt.Print("  <-- WRONG")
+	}
+	fmt.Println()
+	return want
+}
+
+// try builds the bundle without the protection, runs the suite on it and returns what it has against it.
+func (t tooth) try(ctx context.Context, root, dir string) ([]string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	overlay, lua, err := t.overlay(root, dir)
+	if err != nil {
+		return nil, err
+	}
+	programs, err := faults.Build(filepath.Join(dir, "bin"), overlay, lua)
+	if err != nil {
+		return nil, err
+	}
+	c, err := faults.Start(ctx, filepath.Join(dir, "run"), 7, programs)
+	defer func() { _ = c.Stop() }() // what counts has been read
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	if err := faults.Short(ctx, c); err != nil {
+		found = append(found, "I4: "+err.Error())
+	}
+	more, err := c.Failures(ctx)
+	return append(more, found...), err
+}
+
+// overlay writes the file without the protection, and what go build needs to take it.
+func (t tooth) overlay(root, dir string) (overlay, lua string, err error) {
+	if len(t.edits) == 0 {
+		return "", "", nil
+	}
+	original := filepath.Join(root, t.file)
+	raw, err := os.ReadFile(original)
+	if err != nil {
+		return "", "", err
+	}
+	text := string(raw)
+	for _, edit := range t.edits {
+		if n := strings.Count(text, edit[0]); n != 1 {
+			return "", "", fmt.Errorf("%s: the anchor %q stands there %d times, not once: mend tests/faults/teeth", t.file, edit[0], n)
+		}
+		text = strings.Replace(text, edit[0], edit[1], 1)
+	}
+	patched := filepath.Join(dir, filepath.Base(t.file))
+	if strings.HasSuffix(patched, ".lua") {
+		lua = patched
+	}
+	list, err := json.Marshal(map[string]any{"Replace": map[string]string{original: patched}})
+	if err != nil {
+		return "", "", err
+	}
+	overlay = filepath.Join(dir, "overlay.json")
+	return overlay, lua, errors.Join(os.WriteFile(patched, []byte(text), 0o600), os.WriteFile(overlay, list, 0o600))
+}
