@@ -17,8 +17,19 @@ import (
 	"github.com/hearthfaas/hearth/shared/model"
 )
 
-// ErrSpent is in the chain of every refusal of a budget.
-var ErrSpent = errors.New("the budget is used up")
+// Spent is in the chain of every refusal of a budget.
+type Spent struct {
+	Account string // of the budget, in its window: the same for all refusals until it begins anew
+}
+
+// Error tells people nothing: the refusal around it does.
+func (s *Spent) Error() string { return "the budget is used up: " + s.Account }
+
+// IsSpent reports whether err is a refusal of a budget.
+func IsSpent(err error) bool {
+	_, spent := errors.AsType[*Spent](err)
+	return spent
+}
 
 // Book keeps the budgets of HEARTH_BUDGET. Without any it costs nothing.
 type Book struct {
@@ -90,7 +101,7 @@ type Hold struct {
 }
 
 // Reserve takes amounts from the budgets that who counts against, all or none. The same key again is the same
-// reservation. An error with ErrSpent in its chain says which budget has too little left, and when it begins
+// reservation. An error with Spent in its chain says which budget has too little left, and when it begins
 // anew.
 func (b *Book) Reserve(ctx context.Context, key string, who Who, most Amounts) (*Hold, error) {
 	h := &Hold{book: b, key: key}
@@ -117,20 +128,20 @@ func (b *Book) Reserve(ctx context.Context, key string, who Who, most Amounts) (
 	}
 	for i, c := range h.charges {
 		if c == short.Charge {
-			return nil, b.refuse(h.rules[i], who, short.Used, now)
+			return nil, b.refuse(h.rules[i], who, short, now)
 		}
 	}
 	return nil, fault.New(fault.Internal, "a budget that nobody asked is short")
 }
 
-func (b *Book) refuse(r Rule, who Who, used int64, now time.Time) error {
+func (b *Book) refuse(r Rule, who Who, short *ledger.Short, now time.Time) error {
 	_, to := window(r.Window, now)
 	name := r.of(who)
 	if r.Scope != "all" {
 		name = r.Scope + " " + name
 	}
-	return fault.As(fault.Limited, ErrSpent, "the budget %q has too little left for %s: %s used; it begins anew at %s",
-		r, name, Rule{Quantity: r.Quantity, Limit: used}.amount(), to.Format("2006-01-02 15:04")).In(to.Sub(now))
+	return fault.As(fault.Limited, &Spent{short.Account}, "the budget %q has too little left for %s: %s used; it begins anew at %s",
+		r, name, Rule{Quantity: r.Quantity, Limit: short.Used}.amount(), to.Format("2006-01-02 15:04")).In(to.Sub(now))
 }
 
 func (r Rule) amount() string {

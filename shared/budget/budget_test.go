@@ -84,7 +84,7 @@ func TestReserveAndSettle(t *testing.T) {
 	}
 	_, err = d.Reserve(ctx, "2", ann, tokens(30))
 	want := `the budget "user tokens 100/day" has too little left for user ann: 80 used; it begins anew at 2026-11-23 00:00`
-	if !fault.Is(err, fault.Limited) || !errors.Is(err, budget.ErrSpent) || fault.Text(err) != want || fault.After(err) != 30*time.Minute {
+	if !fault.Is(err, fault.Limited) || !budget.IsSpent(err) || fault.Text(err) != want || fault.After(err) != 30*time.Minute {
 		t.Fatalf("%v after %v", err, fault.After(err))
 	}
 	if _, err := d.Reserve(ctx, "1", ann, tokens(80)); err != nil {
@@ -128,7 +128,7 @@ func TestAllOrNone(t *testing.T) {
 	if _, err := d.Reserve(t.Context(), "1", who, effect); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Reserve(t.Context(), "2", who, effect); !errors.Is(err, budget.ErrSpent) {
+	if _, err := d.Reserve(t.Context(), "2", who, effect); !budget.IsSpent(err) {
 		t.Fatalf("%v", err)
 	}
 	wantUsed(t, d, who, 1, 1, 1)
@@ -140,7 +140,7 @@ func TestANamedRuleReplacesTheGeneral(t *testing.T) {
 	if _, err := d.Reserve(t.Context(), "1", ann, tokens(900)); err != nil {
 		t.Error(err)
 	}
-	if _, err := d.Reserve(t.Context(), "2", bo, tokens(11)); !errors.Is(err, budget.ErrSpent) {
+	if _, err := d.Reserve(t.Context(), "2", bo, tokens(11)); !budget.IsSpent(err) {
 		t.Error(err)
 	}
 	wantUsed(t, d, ann, 900, 900)
@@ -213,7 +213,7 @@ func TestModelIsMetered(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := len(server.Requests())
-	if err := ask(t.Context(), "3", nil); !errors.Is(err, budget.ErrSpent) || len(server.Requests()) != asked {
+	if err := ask(t.Context(), "3", nil); !budget.IsSpent(err) || len(server.Requests()) != asked {
 		t.Errorf("over the budget: %v, %d requests more", err, len(server.Requests())-asked)
 	}
 }

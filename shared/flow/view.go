@@ -129,7 +129,11 @@ func (r *Run) View(now time.Time) View {
 			v.Steps = append(v.Steps, ViewStep{ID: s.ID, Plugin: s.Plugin, Title: s.Fact.Title, Effect: s.Fact.Effect, State: Planned, Needs: s.Needs})
 		}
 		for _, u := range s.Units {
-			v.Steps = append(v.Steps, s.view(u, now))
+			step := s.view(u, now)
+			if v.State.Over() && step.State == UnitHeld { // it was never sent, and is not going to be
+				step.State, step.Until = Planned, time.Time{}
+			}
+			v.Steps = append(v.Steps, step)
 		}
 	}
 	return v

@@ -1,6 +1,7 @@
 package execute_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/journal"
+	"github.com/hearthfaas/hearth/shared/ledger"
 	"github.com/hearthfaas/hearth/shared/plugin"
 	"github.com/hearthfaas/hearth/shared/policy"
 )
@@ -265,6 +267,12 @@ func TestASpentBudgetFailsAStep(t *testing.T) {
 	}
 	if e := v.Steps[1].Attempts; len(e) != 1 || e[0].Error.Kind != string(fault.Limited) || !strings.Contains(e[0].Error.Message, "begins anew") {
 		t.Errorf("%+v", e)
+	}
+	b.finish(b.run(threeSteps)) // another refusal of the same budget
+	list, err := b.ledger.List(t.Context(), "alerts/new")
+	list = slices.DeleteFunc(list, func(d ledger.Doc) bool { return !strings.Contains(string(d.Body), `"kind":"budget"`) })
+	if err != nil || len(list) != 1 {
+		t.Errorf("%d alerts of the budget: %v", len(list), err)
 	}
 	b.advance(time.Hour)
 	if v := b.finish(b.run(`{"id":"a","plugin":"make","params":{"say":"x"}},{"id":"c","plugin":"look","params":{"say":"three"}}`)); v.State != flow.StateDone {

@@ -102,7 +102,7 @@ func TestRecallWindow(t *testing.T) {
 			}
 		}
 		b.advance(time.Second)
-		if v := b.drive(lane); v.State != want || b.deeds() != did {
+		if v := b.drive(lane); v.State != want || b.deeds() != did || stop && (v.Steps[0].State != flow.Planned || !v.Steps[0].Until.IsZero()) {
 			t.Errorf("%s: %s %s", name, show(v), b.deeds())
 		}
 	}

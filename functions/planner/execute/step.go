@@ -3,7 +3,6 @@ package execute
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -11,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hearthfaas/hearth/shared/alert"
 	"github.com/hearthfaas/hearth/shared/budget"
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
@@ -272,8 +272,14 @@ func (h *handler) fail(ctx context.Context, j *journal.Journal, u *flow.Unit, at
 		return err
 	}
 	fn.Logger(ctx, h.env.Log).Warn("a step failed", "run", j.Run().ID, "step", u.ID, "kind", fault.KindOf(err), "err", err)
+	a, spent := alert.Refused(err, j.Run().User, h.env.Now())
+	if spent {
+		if err := alert.Raise(ctx, h.ledger, a); err != nil {
+			return err
+		}
+	}
 	problem := &flow.Problem{
-		Kind: string(fault.KindOf(err)), Message: fault.Text(err), Doubt: fault.InDoubt(err), Retry: fault.Retryable(err) && !errors.Is(err, budget.ErrSpent),
+		Kind: string(fault.KindOf(err)), Message: fault.Text(err), Doubt: fault.InDoubt(err), Retry: fault.Retryable(err) && !spent,
 	}
 	until := h.env.Now().Add(j.Run().Backoff(u, fault.After(err)))
 	if err := j.Write(ctx, flow.Event{Type: flow.Failed, Step: u.ID, Attempt: attempt, Problem: problem, Until: until}); err != nil {

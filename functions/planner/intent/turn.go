@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hearthfaas/hearth/shared/alert"
 	"github.com/hearthfaas/hearth/shared/budget"
 	"github.com/hearthfaas/hearth/shared/channel"
 	"github.com/hearthfaas/hearth/shared/fault"
@@ -128,7 +129,10 @@ func (t *turn) chat(ctx context.Context, tools []manifest.Manifest) (needsTools 
 // stands and the message is tried again.
 func (t *turn) apologise(ctx context.Context, err error) error {
 	const patience = 4
-	if errors.Is(err, budget.ErrSpent) { // waiting would keep the conversation for hours
+	if a, spent := alert.Refused(err, t.in.Principal.User, t.env.Now()); spent { // waiting would keep the conversation for hours
+		if err := alert.Raise(ctx, t.ledger, a); err != nil {
+			return err
+		}
 		t.out.Markdown = t.words("I may not ask the model now: ", "现在不能使用模型：") + fault.Text(err)
 		return nil
 	}

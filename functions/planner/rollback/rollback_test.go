@@ -112,7 +112,7 @@ func (d *desk) RoundTrip(r *http.Request) (*http.Response, error) {
 	host, lost := d.host, false
 	switch {
 	case r.URL.Path == "/system/functions":
-		text, err := json.Marshal(d.maker().Manifest)
+		text, err := json.Marshal(d.maker().Manifest())
 		if err != nil {
 			return nil, err
 		}

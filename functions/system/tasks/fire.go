@@ -55,6 +55,10 @@ func (h *handler) fire(ctx context.Context, s slot) (struct{}, error) {
 	if busy && plan.Trigger.Overlap == flow.OverlapQueue {
 		return struct{}{}, nil // the slot stays due until the last run has ended
 	}
+	stopped, err := h.ledger.Braked(ctx, t.Owner)
+	if err != nil {
+		return struct{}{}, err
+	}
 	rows := rowsOf(due, *plan.Trigger)
 	if len(rows) == 0 {
 		return struct{}{}, h.ledger.Schedule(ctx, s.Task, slotOf(schedule, due.Next))
@@ -67,6 +71,9 @@ func (h *handler) fire(ctx context.Context, s slot) (struct{}, error) {
 		}
 		if r.Why == "" && busy && plan.Trigger.Overlap != flow.OverlapAllow {
 			r.Why = "the last run, " + t.LastRun + ", still goes"
+		}
+		if r.Why == "" && stopped {
+			r.Why = "it was stopped, until hearth resume"
 		}
 		run, fired, err := h.fireOne(ctx, t, plan, ledger.Fire{Task: plan.TaskID, Expected: expected, Next: slotOf(schedule, next)}, r)
 		expected = next

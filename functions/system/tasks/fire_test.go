@@ -84,6 +84,28 @@ func rows(fires []fired) string {
 	return strings.Join(s, " ")
 }
 
+// TestStoppedScheduleSkips leaves a row for a slot that came while everything was stopped.
+func TestStoppedScheduleSkips(t *testing.T) {
+	d := open(t, nil)
+	d.apply("daily", `{"type":"cron","schedule":"0 9 * * *","timezone":"Asia/Shanghai"}`)
+	if code, body := d.as("op/operator", http.MethodPost, "/stop", ``); code != http.StatusOK {
+		t.Fatal(code, body)
+	}
+	d.at(nine)
+	d.fire("daily")
+	if fires := d.history("daily"); len(fires) != 1 || fires[0].Fired || !strings.Contains(fires[0].Why, "hearth resume") {
+		t.Fatalf("%+v", fires)
+	}
+	if code, body := d.as("root/admin", http.MethodPost, "/resume", ``); code != http.StatusOK {
+		t.Fatal(code, body)
+	}
+	d.at(nine.Add(24 * time.Hour))
+	d.fire("daily")
+	if fires := d.history("daily"); len(fires) != 2 || !fires[0].Fired {
+		t.Fatalf("%+v", fires)
+	}
+}
+
 func TestMissedSlots(t *testing.T) {
 	for name, c := range map[string]struct{ trigger, want string }{
 		"once":             {`{"type":"cron","schedule":"0 * * * *"}`, "-9 -10 -11 +12"},
