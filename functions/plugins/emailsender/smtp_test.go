@@ -89,7 +89,9 @@ func open(t *testing.T, configure func(*postOffice)) *postOffice {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		if err := errors.Join(p.Shutdown(ctx), <-served); err != nil {
+		err := p.Shutdown(ctx)
+		_ = l.Close() // Shutdown misses a listener that Serve has not come to yet
+		if err := errors.Join(err, <-served); err != nil {
 			t.Error(err)
 		}
 	})
