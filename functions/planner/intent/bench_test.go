@@ -39,6 +39,7 @@ type bench struct {
 	lane   ledger.Lane
 	from   policy.Principal
 	pair   string
+	place  string // the platform that they write from
 	n      int
 
 	mu    sync.Mutex
@@ -56,7 +57,7 @@ func open(t *testing.T, model *modeltest.Server) *bench {
 // openWith is open with more settings.
 func openWith(t *testing.T, model *modeltest.Server, more map[string]string) *bench {
 	t.Helper()
-	b := &bench{t: t, store: miniredis.RunT(t), model: model, tools: []manifest.Manifest{mail()}, from: policy.Principal{User: "ann", Role: policy.Member}}
+	b := &bench{t: t, store: miniredis.RunT(t), model: model, tools: []manifest.Manifest{mail()}, from: policy.Principal{User: "ann", Role: policy.Member}, place: "test"}
 	b.advance(0)
 	settings := map[string]string{
 		"REDIS_URL":       "redis://" + b.store.Addr() + "/0?" + ledger.VolatileFlag + "=1",
@@ -174,7 +175,7 @@ func (b *bench) accept(text string) {
 	b.t.Helper()
 	b.n++
 	in := message.Inbound{
-		ID: fmt.Sprint(b.n), Kind: message.Text, Address: message.Address{Platform: "test", Chat: "1"}, ChatKind: message.Direct,
+		ID: fmt.Sprint(b.n), Kind: message.Text, Address: message.Address{Platform: b.place, Chat: "1"}, ChatKind: message.Direct,
 		From: message.Sender{ID: "7"}, Text: text, At: b.clock(),
 	}
 	body, err := json.Marshal(channel.Accepted{Inbound: in, Principal: b.from, Pairing: b.pair})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hearthfaas/hearth/shared/ledger"
 	"github.com/hearthfaas/hearth/shared/model/modeltest"
@@ -27,12 +28,16 @@ func TestStopWhileAnAnswerIsWritten(t *testing.T) {
 				if asked++; asked < 8 {
 					return nil
 				}
+				if shown, err := b.ledger.Events(t.Context(), b.lane, "", time.Minute, 1); err != nil || len(shown) != 1 {
+					t.Errorf("the sentence is not shown: %v", err)
+				}
 				if err := c.stop(t.Context(), b); err != nil {
 					t.Error(err)
 				}
 				<-ctx.Done()
 				return ctx.Err()
 			}})
+			b.place = "web" // which shows each sentence at once
 			b.model.Script(modeltest.Say("Once upon a time. " + strings.Repeat("And then ", 5)))
 			out := b.say(c.text)
 			if out == nil || !strings.HasPrefix(strings.Join(strings.Fields(out.Markdown), " "), c.want) || strings.Contains(out.Markdown, "And then") {
