@@ -210,8 +210,8 @@ func (h *handler) runUnit(ctx, heeding context.Context, j *journal.Journal, p pr
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // not the plugin's failure: we are being stopped
 	}
-	if err != nil && heeding.Err() != nil && fault.InDoubt(err) {
-		err = fault.As(fault.Unknown, err, "cut off on request: it may or may not have happened")
+	if err != nil && heeding.Err() != nil {
+		err = cutShort(err)
 	}
 	if err != nil {
 		return h.fail(ctx, j, u, attempt, err)
@@ -240,6 +240,14 @@ func amounts(fact flow.Fact, took time.Duration) budget.Amounts {
 		used[budget.Effects] = 1
 	}
 	return used
+}
+
+// cutShort says for people why a step failed that was stopped.
+func cutShort(err error) error {
+	if fault.InDoubt(err) {
+		return fault.As(fault.Unknown, err, "cut off on request: it may or may not have happened")
+	}
+	return fault.As(fault.KindOf(err), err, "cut off on request, without effect")
 }
 
 // cutOff asks a plugin to end what it does, until the call is over.
