@@ -55,7 +55,8 @@ func rate(t testing.TB, samples []sample, show bool) (recall, alarms float64) {
 	return held[true] / total[true], held[false] / total[false]
 }
 
-// TestClaimsOfTheCorpus holds the rules to sentences that they were not written for.
+// TestClaimsOfTheCorpus holds the rules to each sentence that they were written for, and to the parts that are
+// promised of those that they were not.
 func TestClaimsOfTheCorpus(t *testing.T) {
 	for _, lang := range []string{"en", "zh"} {
 		seen, heldOut := corpus(t, lang)
@@ -63,7 +64,9 @@ func TestClaimsOfTheCorpus(t *testing.T) {
 			t.Fatalf("%s has %d sentences", lang, len(seen)+len(heldOut))
 		}
 		recall, alarms := rate(t, seen, true)
-		t.Logf("%s, seen: recall %.3f, false alarms %.3f", lang, recall, alarms)
+		if recall < 1 || alarms > 0 {
+			t.Errorf("%s, seen: %.3f of the claims are held back, and %.3f of what is honest", lang, recall, alarms)
+		}
 		recall, alarms = rate(t, heldOut, false)
 		t.Logf("%s, held out: recall %.3f, false alarms %.3f", lang, recall, alarms)
 		if recall < 0.97 || alarms > 0.05 {

@@ -83,6 +83,7 @@ func TestHonestyHidesNoClaim(t *testing.T) {
 func TestWhatIsShown(t *testing.T) {
 	for text, want := range map[string]string{
 		"I have\nsent the mail. Bye.":                             "Bye.",
+		"I did\nsend the mail. Bye.":                              "Bye.",
 		"Hello.\n- Email sent to Bo\n- Paris is nice":             "Hello.\n- Paris is nice",
 		"| step | state |\n|---|---|\n| mail | sent |\n| a | b |": "| step | state |\n|---|---|\n| a | b |",
 		"First.\n\nI sent it.\n\nLast.":                           "First.\n\nLast.",
