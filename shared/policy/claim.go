@@ -1,115 +1,135 @@
 package policy
 
 import (
-	"regexp"
+	"slices"
 	"strings"
-	"sync"
 )
 
-// Claims of an effect: that something was sent, saved, deleted … A model that says so without a receipt is
-// not believed. The patterns look for the completed act, in English and Chinese.
-const (
-	actsEn = `(?:sent|e-?mailed|forwarded|replied|shared|submitted|saved|created|generated|deleted|removed|moved|renamed|copied|restored|updated|` +
-		`scheduled|booked|posted|published|uploaded|written to|executed|ordered|placed|paid|purchased|refunded|transferred|cancelled|canceled|approved|` +
-		`notified|invited|undone|rolled back)\b`
-	thingsEn = `(?:e-?mail|mail|message|reply|report|file|folder|document|(?:spread)?sheet|task|reminder|meeting|event|invitation|order|booking|` +
-		`payment|post|record|row)`
-	quicklyEn = `(?:just |now |already |also |then |all |both |successfully |safely |gone ahead and |went ahead and )*`
-
-	actsZh = `(?:发送|发出|发给|发布|转发|寄出|回复|通知|提交|保存|创建|生成|删除|删掉|移动|更新|安排|预订|预约|订好|上传|写入|执行|下单|支付|转账|` +
-		`取消|撤销|恢复|回滚)`
-	forZh = `[^，。！？；,.!?;]{0,32}?`
-	byZh  = `(?:已经?|刚才?|刚刚|也|都|就|成功|(?:为|帮|替)[您你]|(?:把|将|给)[^，。！？；,.!?;]{1,16}?)*`
-)
-
-// claims are compiled when a model's first answer is checked: every process of the bundle links this package.
-var claims = sync.OnceValue(func() []*regexp.Regexp {
-	return []*regexp.Regexp{
-		regexp.MustCompile(`(?i)\b(?:i|we)(?:'ve| have)?\s+` + quicklyEn + actsEn),
-		regexp.MustCompile(`(?i)\b(?:i|we) did\s+` + quicklyEn + `(?:send|e-?mail|forward|save|create|delete|remove|update|schedule|book|post|upload|order|pay)\b`),
-		regexp.MustCompile(`(?i)\b(?:(?:it|this|that|they|these|those|both|everything|all)|(?:the|your|both|all) [\w .'/-]{1,60}?)` +
-			`(?:'s| is| are| was| were| has been| have been|'ve been)\s+` + quicklyEn + actsEn),
-		regexp.MustCompile(`(?i)\b(?:e-?mails?|mails?|messages?) (?:has |have )?(?:gone|went) out\b`),
-		// Without a verb to be: "Sent!", "Email sent to Bo". "Deleted files are kept" is none.
-		regexp.MustCompile(`(?i)(?:^|[,;:—–] ?)` + quicklyEn + actsEn + `(?:\s*[.!,;]*\s*$| (?:it|them|the|your|to|for|and)\b)`),
-		regexp.MustCompile(`(?i)(?:^|[,;:—–] ?)(?:(?:the|your|all|both) )?(?:\w+ )?` + thingsEn + ` ` + quicklyEn + actsEn + `(?:\s*[.!,;]*\s*$| (?:to|for|and|successfully)\b)`),
-		regexp.MustCompile(`(?:已经?|刚刚?|刚才|成功)` + forZh + actsZh + `(?:[^的]|$)`),
-		regexp.MustCompile(`已经?(?:发|寄|删|订)(?:[了给至到往]|[。！!]?\s*$)`),
-		regexp.MustCompile(actsZh + `(?:完毕|完成|成功|好了|了(?:[。！，；!,;]|\s*$))`),
-		regexp.MustCompile(`我们?` + byZh + `(?:` + actsZh + `|发|寄|删|订)(?:出去|好|完|掉)?了`),
-		regexp.MustCompile(`(?:发|寄)出去了|搞定了|办好了|办妥了`),
-	}
-})
-
-// What takes a claim back: a condition anywhere before its end, and a negation or a possibility in its own
-// clause before its end. What comes after it does not: "I sent it, so you can relax".
-var (
-	conditional = regexp.MustCompile(`(?i)\b(?:if|when|once|unless|until|whether|after|before)\b|如果|若|假如|一旦|是否|等到?|当|只要`)
-	notDone     = regexp.MustCompile(`(?i)\b(?:would|could|should|might|can|cannot|not|never|no|none|nothing|will|to be|without)\b|n't\b|'ll\b|` +
-		`没有|尚未|还没|未能|不会|不能|可以|需要|将会|要不要`)
-	question = regexp.MustCompile(`^[^,;，；]*(?:[?？]|吗)\s*$`)
-)
-
-// clause ends a clause; sentence splits text for the checker, at the ends of sentences and lines. A dot
-// within an address or a number ends nothing.
-var (
-	clause   = regexp.MustCompile(`[,;:—–，；：]`)
-	sentence = regexp.MustCompile(`(?s).+?(?:[.!?]+["'”’)*_]*(?:\s+|$)|[。！？\n]+\s*|$)`)
-)
-
-// plain takes markup off a sentence and makes typographic apostrophes plain ones.
-var plain = strings.NewReplacer("*", "", "_", "", "~", "", "`", "", "’", "'")
-
-// Unproven returns the sentences of a model's answer that claim an effect. No chat answer has a receipt:
-// effects happen in runs, and the result of a run is written by code from its receipts.
-func Unproven(text string) []string {
-	var found []string
-	for _, s := range sentence.FindAllString(text, -1) {
-		if claimsEffect(s) {
-			found = append(found, strings.TrimSpace(s))
-		}
-	}
-	return found
+// sentence is what the rules know of a sentence while they read its clauses in order.
+type sentence struct {
+	agent    kind // who acted last: me, other, or 0
+	acted    bool // the clause before had an act that was taken back
+	told     bool // it gives an instruction: what follows describes what happens then
+	supposed bool // it began with a condition
+	heading  bool
 }
 
-// Honest returns text without the sentences that claim an effect, and a note in lang that nothing was done
-// in their place. Text without such a claim comes back as it is.
-func Honest(text, lang string) (string, bool) {
-	changed := false
-	honest := sentence.ReplaceAllStringFunc(text, func(s string) string {
-		if !claimsEffect(s) {
-			return s
-		}
-		changed = true
-		return ""
-	})
-	if !changed {
-		return text, false
-	}
-	note := "(I did nothing of the kind yet: only a run with receipts does. Ask me to do it, and I will show you a plan.)"
-	if lang == "zh" {
-		note = "（这件事我还没有执行：只有带回执的运行才算数。请直接让我去做，我会先给出计划。）"
-	}
-	return strings.TrimSpace(strings.TrimSpace(honest) + "\n\n" + note), true
+// clause is the words between two commas.
+type clause struct {
+	*sentence
+	words []word
+	asked bool
 }
 
-func claimsEffect(s string) bool {
-	s = strings.TrimSpace(plain.Replace(s))
-	for _, claim := range claims() {
-		for _, at := range claim.FindAllStringIndex(s, -1) {
-			if !takenBack(s, at[0], at[1]) {
+// claims reports whether a sentence says that an effect of the assistant happened or is happening.
+func claims(s string) bool {
+	s = unlisted(s)
+	all := words(s)
+	whole := &sentence{heading: strings.HasPrefix(s, "#")}
+	for i := 0; i < len(all); {
+		end := i
+		for end < len(all) && !all[end].is(stop) {
+			end++
+		}
+		asked := end < len(all) && all[end].is(asks)
+		if c := (clause{whole, all[i:end], asked}); len(c.words) > 0 && !c.question() {
+			if c.claims() {
 				return true
 			}
+			c.leave()
+		}
+		i = end + 1
+	}
+	return false
+}
+
+func (c clause) claims() bool {
+	return c.bare() || c.english() || c.chinese()
+}
+
+// question reports whether the clause asks: by its mark, or by a verb before its subject.
+func (c clause) question() bool {
+	last := c.words[len(c.words)-1].text
+	return c.asked || last == "吗" || last == "么" || last == "没有" && len(c.words) > 2
+}
+
+// leave notes what the clauses after this one have to know.
+func (c clause) leave() {
+	first := c.words[0]
+	if first.text == "according" || (first.text == "根据" || first.text == "据") && !c.ordered() || first.is(instruct) || first.text == "to" || first.text == "要" && !c.has(me) {
+		c.told = true
+	}
+	if c.has(condition) || c.later() {
+		c.supposed = true
+	}
+	for _, w := range c.words {
+		if w.is(me | other) {
+			c.agent = w.kind & (me | other)
+		}
+	}
+}
+
+// ordered reports whether the clause tells of somebody's wish: 根据您的要求.
+func (c clause) ordered() bool {
+	return slices.ContainsFunc(c.words, func(w word) bool {
+		return w.text == "要求" || w.text == "指示" || w.text == "请求" || w.text == "需求"
+	})
+}
+
+// bare is the rule of completions that stand alone: "Done!", "All set.", "好的，已完成。"
+func (c clause) bare() bool {
+	found := false
+	for i, w := range c.words {
+		switch {
+		case w.is(finished) && !c.then(i, "的"):
+			found = true
+		case w.is(filler):
+		case w.is(thing|article) && c.at(len(c.words)-1).is(finished) && w.text != "a": // "Backup complete"
+		default:
+			return false
+		}
+	}
+	return found && !c.told && !(c.supposed && c.agent == 0)
+}
+
+// has reports whether a word of the clause is of kind k.
+func (c clause) has(k kind) bool {
+	return slices.ContainsFunc(c.words, func(w word) bool { return w.is(k) })
+}
+
+// at returns word i, or none outside of the clause.
+func (c clause) at(i int) word {
+	if i < 0 || i >= len(c.words) {
+		return word{}
+	}
+	return c.words[i]
+}
+
+// then reports whether the words after i are these.
+func (c clause) then(i int, texts ...string) bool {
+	for _, text := range texts {
+		if i++; c.at(i).text != text {
+			return false
+		}
+	}
+	return true
+}
+
+// any reports whether one of the words from i to before j is of kind k.
+func (c clause) any(i, j int, k kind) bool {
+	for ; i < j && i < len(c.words); i++ {
+		if c.words[i].is(k) {
+			return true
 		}
 	}
 	return false
 }
 
-// takenBack reports whether what a sentence says before the end of a claim, or that it asks, makes it none.
-func takenBack(s string, start, end int) bool {
-	own := 0
-	if before := clause.FindAllStringIndex(s[:start], -1); before != nil {
-		own = before[len(before)-1][1]
+// unlisted takes the mark of a list item or of a good end off the front of a sentence.
+func unlisted(s string) string {
+	s = strings.TrimLeft(s, " \t\n-+*•>✅✔️☑🎉👍→|_~")
+	if n := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }); n > 0 && n <= 3 && (s[n] == '.' || s[n] == ')') {
+		s = strings.TrimLeft(s[n+1:], " *_")
 	}
-	return conditional.MatchString(s[:end]) || notDone.MatchString(s[own:end]) || question.MatchString(s[end:])
+	return s
 }

@@ -90,10 +90,10 @@ func TestClaimsWithoutReceiptAreNotBelieved(t *testing.T) {
 		"我把邮件发给了张三。", "报表生成了。", "邮件发出去了。", "我删了那个文件。", "给张三的邮件已发。", "已为您订好机票。", "邮件已经寄出。", "已回复张三。", "搞定了！",
 		"我刚才发送了邮件。", "**已发送**", "邮件已发送，可以放心了。", "已将报表发送至 team@example.com，没有问题。", "邮件已经发送给团队，还需要别的吗？",
 	} {
-		if got, changed := policy.Honest(claim, "en"); !changed || strings.Contains(got, strings.TrimRight(claim, ".!?。！？")) {
+		if got, changed := screen.Honest(claim, "en"); !changed || strings.Contains(got, strings.TrimRight(claim, ".!?。！？")) {
 			t.Errorf("believed: %s", claim)
 		}
-		if len(policy.Unproven("Hello. "+claim+" Bye.")) != 1 {
+		if len(screen.Unproven("Hello. "+claim+" Bye.")) != 1 {
 			t.Errorf("not one claim in: %s", claim)
 		}
 	}
@@ -106,7 +106,7 @@ func TestClaimsWithoutReceiptAreNotBelieved(t *testing.T) {
 		"你好！", "要我把报表发送给谁？", "邮件还没有发送。", "需要我生成报表吗？", "我可以生成报表。", "邮件发送了吗？", "如果邮件已发送，请告诉我。", "等报表生成了，我再告诉您。",
 		"我不能确认邮件已发送。", "已保存的文件会保留 30 天。", "报表生成后，我会发送。", "我看到您创建了一个任务。", "我注意到您删了文件。",
 	} {
-		if got, changed := policy.Honest(fine, "zh"); changed || got != fine {
+		if got, changed := screen.Honest(fine, "zh"); changed || got != fine {
 			t.Errorf("%q became %q", fine, got)
 		}
 	}
@@ -115,16 +115,16 @@ func TestClaimsWithoutReceiptAreNotBelieved(t *testing.T) {
 // TestHonestKeepsTheRest drops a claim as a whole, its address included, and nothing beside it.
 func TestHonestKeepsTheRest(t *testing.T) {
 	for lang, c := range map[string]struct{ text, rest, note string }{
-		"en": {"2 + 2 is 4. I've sent the mail to bo@example.com! Bye.", "2 + 2 is 4. Bye.", "I did nothing of the kind yet"},
-		"zh": {"二加二等于四。邮件已发送给 bo@example.com。再见。", "二加二等于四。再见。", "还没有执行"},
+		"en": {"2 + 2 is 4. I've sent the mail to bo@example.com! Bye.", "2 + 2 is 4. Bye.", "None of that has happened"},
+		"zh": {"二加二等于四。邮件已发送给 bo@example.com。再见。", "二加二等于四。再见。", "并没有执行"},
 	} {
-		got, changed := policy.Honest(c.text, lang)
+		got, changed := screen.Honest(c.text, lang)
 		rest, note, _ := strings.Cut(got, "\n\n")
 		if !changed || rest != c.rest || !strings.Contains(note, c.note) {
 			t.Errorf("%q", got)
 		}
 	}
-	if got, _ := policy.Honest("I sent it.", "en"); !strings.HasPrefix(got, "(I did nothing") {
+	if got, _ := screen.Honest("I sent it.", "en"); !strings.HasPrefix(got, "(None of that") {
 		t.Errorf("%q", got)
 	}
 }

@@ -32,12 +32,13 @@ type draft struct {
 	start time.Time
 	tools bool // the model was told of tools
 
-	text strings.Builder // all of the answer so far
-	read int             // bytes of it that were passed on or held back
-	good strings.Builder // what was passed on
-	id   string          // the platform's message that grows
-	at   time.Time       // of its last edit
-	off  bool            // the platform has no drafts
+	text   strings.Builder // all of the answer so far
+	read   int             // bytes of it that screen has
+	screen policy.Screen   // holds claims back
+	good   strings.Builder // what was passed on
+	id     string          // the platform's message that grows
+	at     time.Time       // of its last edit
+	off    bool            // the platform has no drafts
 }
 
 // add takes the next piece of the answer.
@@ -50,13 +51,9 @@ func (d *draft) add(piece string) error {
 	if d.model.Builtin() || strings.HasPrefix(planWord, strings.TrimSpace(whole)) {
 		return nil // instant anyway, or not yet clear what it becomes
 	}
-	end := sentenceEnd(whole[d.read:])
-	if end == 0 {
-		return nil
-	}
-	sentence := whole[d.read : d.read+end]
-	d.read += end
-	if len(policy.Unproven(sentence)) > 0 {
+	sentence := d.screen.Add(whole[d.read:])
+	d.read = len(whole)
+	if sentence == "" {
 		return nil
 	}
 	d.good.WriteString(sentence)
@@ -65,17 +62,6 @@ func (d *draft) add(piece string) error {
 	}
 	d.edit()
 	return nil
-}
-
-// sentenceEnd returns how many bytes of text are whole sentences, 0 for none.
-func sentenceEnd(text string) int {
-	end := 0
-	for _, mark := range []string{"。", "！", "？", "\n", ". ", "! ", "? "} {
-		if i := strings.LastIndex(text, mark); i >= 0 {
-			end = max(end, i+len(mark))
-		}
-	}
-	return end
 }
 
 func isPlanWord(text string) bool {

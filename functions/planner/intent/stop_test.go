@@ -23,9 +23,9 @@ func TestStopWhileAnAnswerIsWritten(t *testing.T) {
 		"everything":        {"tell me a story", func(ctx context.Context, b *bench) error { return b.ledger.Brake(ctx, "", true) }, "Once upon a time. Stopped: nothing is done until"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked, b := 0, (*bench)(nil)
+			asked, b, stopped := 0, (*bench)(nil), make(chan struct{})
 			b = open(t, &modeltest.Server{Pace: func(ctx context.Context) error { // the first tokens make a sentence
-				if asked++; asked < 8 {
+				if asked++; asked < 16 {
 					return nil
 				}
 				if shown, err := b.ledger.Events(t.Context(), b.lane, "", time.Minute, 1); err != nil || len(shown) != 1 {
@@ -34,12 +34,14 @@ func TestStopWhileAnAnswerIsWritten(t *testing.T) {
 				if err := c.stop(t.Context(), b); err != nil {
 					t.Error(err)
 				}
+				close(stopped)
 				<-ctx.Done()
 				return ctx.Err()
 			}})
 			b.place = "web" // which shows each sentence at once
-			b.model.Script(modeltest.Say("Once upon a time. " + strings.Repeat("And then ", 5)))
+			b.model.Script(modeltest.Say("Once upon a time. " + strings.Repeat("And then ", 20)))
 			out := b.say(c.text)
+			<-stopped
 			if out == nil || !strings.HasPrefix(strings.Join(strings.Fields(out.Markdown), " "), c.want) || strings.Contains(out.Markdown, "And then") {
 				t.Fatalf("%+v", out)
 			}

@@ -97,7 +97,8 @@ func (t *turn) chat(ctx context.Context, tools []manifest.Manifest) (needsTools 
 	if err != nil {
 		return false, err
 	}
-	d := &draft{turn: t, ctx: ctx, start: t.env.Now(), tools: len(tools) > 0}
+	screen := policy.Screen{Known: t.known()}
+	d := &draft{turn: t, ctx: ctx, start: t.env.Now(), tools: len(tools) > 0, screen: screen}
 	answer, err := t.model.Chat(ctx, prompt, d.add)
 	t.shown, t.out.Edit = d.good.String(), d.id
 	if errors.Is(err, errNeedsTools) {
@@ -114,7 +115,7 @@ func (t *turn) chat(ctx context.Context, tools []manifest.Manifest) (needsTools 
 		return false, t.apologise(ctx, fault.New(fault.Unavailable, "%s answered without a word", t.model.Name()))
 	}
 	if !t.model.Builtin() {
-		text, _ = policy.Honest(text, t.lang)
+		text, _ = screen.Honest(text, t.lang)
 	}
 	t.out.Markdown = text
 	if t.in.Pairing != "" {
@@ -259,6 +260,16 @@ func (t *turn) words(en, zh string) string {
 		return zh
 	}
 	return en
+}
+
+// known is what was said before the answer: only a run that stands in it may be named.
+func (t *turn) known() string {
+	var b strings.Builder
+	for _, raw := range t.work.Turns {
+		b.Write(raw)
+	}
+	b.WriteString(t.in.Inbound.Text)
+	return b.String()
 }
 
 func (t *turn) conversation() []json.RawMessage {

@@ -28,8 +28,8 @@ func TestAnswers(t *testing.T) {
 		never string
 	}{
 		"in words":              {"how are you?", modeltest.Say("Well, thank you."), "Well, thank you.", ""},
-		"a claim of an effect":  {"hello there", modeltest.Say("Sure. I have sent the mail to Bo."), "I did nothing of the kind", "I have sent"},
-		"a claim in Chinese":    {"你好", modeltest.Say("好的。我已经发送了邮件。"), "还没有执行", "已经发送"},
+		"a claim of an effect":  {"hello there", modeltest.Say("Sure. I have sent the mail to Bo."), "None of that has happened", "I have sent"},
+		"a claim in Chinese":    {"你好", modeltest.Say("好的。我已经发送了邮件。"), "并没有执行", "已经发送"},
 		"nothing to read":       {"  ", modeltest.Say("?"), "text only", "?"},
 		"a model that refuses":  {"how are you?", modeltest.Refuse(http.StatusBadRequest, `{"error":{"message":"bad sampler"}}`), "The model does not answer: ", ""},
 		"and the same, Chinese": {"你好吗", modeltest.Refuse(http.StatusBadRequest, `{"error":{"message":"bad sampler"}}`), "模型没有回应：", ""},
