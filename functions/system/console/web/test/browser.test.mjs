@@ -226,6 +226,105 @@ describe('the page', { skip: missing || false }, () => {
     await card.getByText('Needs approval').waitFor()
   })
 
+  story('a plan is changed before it is approved, and shows what it became', async ({ fake, signedIn }) => {
+    const page = await signedIn('runs/r3f-aaaaaaaaaa')
+    await page.getByText('Planned from the words of the request').first().waitFor()
+    await page.getByRole('timer').filter({ hasText: /^in 23 h 5\d min\. Then nothing is done/ }).waitFor()
+    await page.getByRole('button', { name: 'Change the plan' }).click()
+    const form = page.getByRole('form', { name: 'Parameters of the plan' })
+    const mail = form.getByRole('group', { name: 'Send the report' })
+    assert.equal(await form.getByRole('button', { name: 'Save', exact: true }).isEnabled(), false, 'nothing is changed yet')
+    await mail.getByLabel('to').fill('nobody')
+    await form.getByRole('button', { name: 'Save', exact: true }).click()
+    await page.getByText('steps.mail.params.to: not an address').waitFor()
+    await mail.getByLabel('to').fill('["bo@example.com"]')
+    await form.getByRole('button', { name: 'Save', exact: true }).click()
+    await page.locator('.chip.outside').filter({ hasText: 'bo@example.com' }).waitFor()
+    await page.getByText('1 times, last by mei').waitFor()
+    await form.waitFor({ state: 'detached' })
+    const [, last] = fake.edits
+    assert.deepEqual(last, { digest: '9f2c4e81aa07d6b3c5e1f0987654321089abcdef0123456789abcdef01234567', set: { 'mail.to': ['bo@example.com'] }, approve: false })
+    assert.equal(fake.run('r3f-aaaaaaaaaa').state, 'waiting_approval')
+
+    await page.getByRole('button', { name: 'Change the plan' }).click()
+    fake.run('r3f-aaaaaaaaaa').digest = 'eeee' + fake.run('r3f-aaaaaaaaaa').digest.slice(4) // somebody else was faster
+    await mail.getByLabel('subject').fill('Sales')
+    await form.getByRole('button', { name: 'Save and approve' }).click()
+    await page.getByText('the plan was edited by li since it was shown').waitFor()
+    assert.equal(fake.run('r3f-aaaaaaaaaa').state, 'waiting_approval')
+    await form.getByRole('button', { name: 'Cancel' }).click()
+    await page.getByText('eeee4e81aa07').waitFor()
+    await page.getByRole('button', { name: 'Change the plan' }).click()
+    await mail.getByLabel('subject').fill('Sales')
+    await form.getByRole('button', { name: 'Save and approve' }).click()
+    await page.getByText('Approved by mei').waitFor()
+  })
+
+  story('a mail that is held back counts down and can be stopped', async ({ fake, signedIn }) => {
+    const page = await signedIn('runs/r3f-eeeeeeeeee?step=mail')
+    await page.getByRole('timer').filter({ hasText: /can still be stopped for (299|300) s/ }).waitFor()
+    await page.getByRole('timer').filter({ hasText: /can still be stopped for 29[0-8] s/ }).waitFor()
+    await page.getByRole('group', { name: 'Plan' }).getByRole('button', { name: 'Send the first report' }).click()
+    await page.getByText('Finding out whether it happened (asked 3 times).').waitFor()
+    await page.getByRole('group', { name: 'Plan' }).getByRole('button', { name: 'Fill the report template' }).click()
+    await page.getByText('Done by another run').waitFor()
+    await page.getByRole('link', { name: 'r3f-bbbbbbbbbb' }).first().waitFor()
+    await page.getByRole('group', { name: 'Plan' }).getByRole('button', { name: 'Send the report' }).click()
+    await page.getByRole('button', { name: 'Stop before it goes out' }).click()
+    await page.getByText('Stopped', { exact: true }).first().waitFor()
+    assert.equal(fake.run('r3f-eeeeeeeeee').state, 'stopped')
+  })
+
+  story('what nobody can tell is settled by a person, and a refused undo shows the differences', async ({ fake, signedIn }) => {
+    const page = await signedIn('runs/r3f-dddddddddd')
+    await page.getByRole('group', { name: 'Nobody can tell whether this happened' }).getByRole('button', { name: 'It did not', exact: true }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
+    assert.equal(fake.run('r3f-dddddddddd').steps[1].state, 'unknown')
+    await page.getByRole('button', { name: 'It happened', exact: true }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'It happened' }).click()
+    await page.getByText('It did happen, says mei.').waitFor()
+    await page.getByRole('group', { name: 'Plan' }).getByRole('button', { name: 'Fill the report template' }).click()
+    const list = page.getByRole('list', { name: 'What has changed' })
+    await list.getByText('+kettle,2').waitFor()
+    await list.getByText('was: 640, is: <script>1</script>').waitFor()
+    await list.getByText('/output/a<b>.csv').waitFor()
+  })
+
+  story('an undo says first what it does and what it cannot', async ({ fake, signedIn }) => {
+    const page = await signedIn('runs/r3f-bbbbbbbbbb')
+    await page.getByRole('button', { name: 'Undo', exact: true }).click()
+    const dialog = page.getByRole('dialog')
+    const rows = dialog.getByRole('list', { name: 'What the undo does, newest first' }).locator('> li')
+    assert.equal(await rows.count(), 3)
+    await rows.nth(0).getByText('It cannot be taken back').waitFor()
+    await rows.nth(1).getByText('The time to undo it has ended').waitFor()
+    await rows.nth(2).getByText('It has changed since: the undo would refuse').waitFor()
+    await rows.nth(2).getByText('was: 18 kB, is: 19 kB').waitFor()
+    assert.equal(fake.run('r3f-bbbbbbbbbb').state, 'done', 'nothing is done before the answer')
+    await dialog.getByRole('button', { name: 'Cancel' }).click()
+    fake.run('r3f-bbbbbbbbbb').can.undo = false // meanwhile its time ended
+    await page.getByRole('button', { name: 'Undo', exact: true }).click()
+    await dialog.getByText('Nothing of this run can be taken back now.').waitFor()
+    assert.equal(await dialog.getByRole('button', { name: 'Undo' }).count(), 0)
+    await dialog.getByRole('button', { name: 'Close' }).click()
+  })
+
+  story('a run that went well becomes another run, or a task', async ({ fake, signedIn }) => {
+    const page = await signedIn('runs/r3f-bbbbbbbbbb?step=mail')
+    await page.getByRole('button', { name: 'New run from here', exact: true }).click()
+    await page.waitForURL(/\/runs\/r3f-fork/)
+    await page.getByText('Made from', { exact: false }).first().waitFor()
+    const made = fake.run(new URL(page.url()).pathname.split('/').at(-1))
+    assert.deepEqual(made.fork, { run: 'r3f-bbbbbbbbbb', step: 'mail' })
+    assert.equal(made.dry_run, false)
+    await page.goto(`${fake.url}runs/r3f-bbbbbbbbbb`)
+    await page.getByRole('button', { name: 'Make it a task', exact: true }).click()
+    await page.getByRole('heading', { name: 'New automation' }).waitFor()
+    assert.match(await page.getByRole('textbox', { name: 'JSON' }).inputValue(), /"task_id": "frozen_bbbbbbbbbb"/)
+    await page.getByRole('button', { name: 'Save', exact: true }).click()
+    await page.waitForURL(/\/tasks\/frozen_bbbbbbbbbb$/)
+  })
+
   story('the stop button stops the run at work', async ({ fake, signedIn }) => {
     const page = await signedIn()
     fake.pace = 600
@@ -377,7 +476,7 @@ describe('the page', { skip: missing || false }, () => {
     for (const locale of ['en-US', 'zh-CN']) {
       for (const viewport of [phone, desktop]) {
         const page = await signedIn('', { locale, viewport })
-        for (const path of ['', 'runs', 'runs/r3f-aaaaaaaaaa', 'runs/r3f-bbbbbbbbbb', 'runs/r3f-cccccccccc', 'tasks', 'tasks/daily_report_gen', 'tasks?new', 'mail', 'mail/m2']) {
+        for (const path of ['', 'runs', 'runs/r3f-aaaaaaaaaa', 'runs/r3f-bbbbbbbbbb', 'runs/r3f-cccccccccc', 'runs/r3f-dddddddddd', 'runs/r3f-eeeeeeeeee?step=mail', 'tasks', 'tasks/daily_report_gen', 'tasks?new', 'mail', 'mail/m2']) {
           await page.goto(fake.url + path)
           await page.locator('main h1, .welcome h1').first().waitFor()
           const wide = await page.evaluate(() => [document.documentElement, document.querySelector('main')].filter((el) => el.scrollWidth > el.clientWidth + 1).map((el) => `${el.tagName} ${el.scrollWidth} > ${el.clientWidth}`))

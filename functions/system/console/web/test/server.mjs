@@ -27,6 +27,8 @@ export class Fake {
   refusals = []
   /** The bodies of the messages that were accepted. */
   messages = []
+  /** The bodies of the edits of plans. */
+  edits = []
   /** The Last-Event-ID of each stream. */
   resumed = []
   /** How many times a message came. */
@@ -274,6 +276,11 @@ export class Fake {
   }
 
   #act(run, verb, body) {
+    if (verb === 'preview') return samples.undoPlan(run, this.lang)
+    if (verb === 'edit') return this.#edit(run, body)
+    if (verb === 'settle') return this.#settle(run, body)
+    if (verb === 'fork') return this.#fork(run, body)
+    if (verb === 'freeze') return this.#freeze(run)
     if (!run.can[verb]) throw new Refusal('conflict', `the run is ${run.state}: ${verb} is not possible`)
     if (verb === 'approve' && body.digest && !run.digest.startsWith(body.digest)) throw new Refusal('conflict', 'the plan has changed since you saw it')
     if (verb === 'approve') void this.#execute(run)
@@ -282,6 +289,47 @@ export class Fake {
     if (verb === 'undo') void this.#undo(run)
     if (verb === 'retry') this.change(run, { state: 'running', can: { cancel: true }, error: null, ended: '' })
     return run
+  }
+
+  /** Changes a plan as edit.go does: bound to the digest that was seen, with a new one, and still waiting. */
+  #edit(run, { digest, set, approve }) {
+    this.edits.push({ digest, set, approve })
+    if (!run.can.edit) throw new Refusal('conflict', `the run is ${run.state}: it cannot edit now`)
+    if (!run.digest.startsWith(digest) || digest.length < 12) throw new Refusal('conflict', 'the plan was edited by li since it was shown', { field: 'digest' })
+    for (const [place, value] of Object.entries(set)) {
+      const [id, name] = place.split('.')
+      const step = run.steps.find((one) => one.id === id)
+      if (!step) throw new Refusal('invalid', `there is no step "${id}"`, { field: place })
+      if (name === 'to' && !JSON.stringify(value).includes('@')) throw new Refusal('invalid', 'not an address', { field: `steps.${id}.params.${name}` })
+      step.params = { ...step.params, [name]: value }
+      if (name === 'to') run.card = { ...run.card, recipients: [value].flat().map((to) => ({ to, external: true })) }
+    }
+    const revision = (run.approval.revision ?? 0) + 1
+    this.change(run, { digest: `${revision}d17${run.digest.slice(4)}`, approval: { ...run.approval, revision, editor: 'mei' } })
+    if (approve) void this.#execute(run)
+    return run
+  }
+
+  #settle(run, { step: id, did }) {
+    const step = run.steps.find((one) => one.id === id)
+    if (!step || typeof did !== 'boolean') throw new Refusal('invalid', 'say true when it happened, and false when it did not', { field: 'did' })
+    Object.assign(step, { state: did ? 'done' : 'failed', check: { state: did ? 'happened' : 'missing', by: 'mei' } })
+    this.change(run, { can: { retry: true } })
+    return run
+  }
+
+  #fork(run, { from = '', dry_run = false }) {
+    const id = `r3f-fork${String(this.#runs.size).padStart(6, '0')}`
+    const at = run.steps.findIndex((step) => step.id === from)
+    if (from && at < 0) throw new Refusal('invalid', `the run has no step "${from}"`, { field: 'from' })
+    const steps = run.steps.map((step, i) => (i < at ? { ...step, taken: run.id } : { ...step, state: 'planned', attempts: [] }))
+    this.addRun({ ...run, id, rev: 1, state: 'running', origin: 'fork', dry_run, fork: { run: run.id, ...(from && { step: from }) }, steps, can: { cancel: true } })
+    return this.#runs.get(id)
+  }
+
+  #freeze(run) {
+    if (run.state !== 'done') throw new Refusal('conflict', `only a run that did its work can be frozen, and this one is ${run.state}`)
+    return { task_id: `frozen_${run.id.split('-')[1]}`, title: run.title, params: { to: 'team@example.com' }, steps: run.steps.map(({ id, plugin, params }) => ({ id, plugin, params })) }
   }
 
   change(run, patch) {
@@ -385,6 +433,8 @@ export function furnish(fake, lang) {
   fake.lang = lang
   fake.addRun(samples.broken('r3f-cccccccccc', lang))
   fake.addRun(samples.wide('r3f-bbbbbbbbbb', lang))
+  fake.addRun(samples.held('r3f-eeeeeeeeee', lang))
+  fake.addRun(samples.doubtful('r3f-dddddddddd', lang))
   fake.addRun(samples.report('r3f-aaaaaaaaaa', lang))
   const t = samples.words(lang)
   fake.addSession('web-old', t.broken, [{ type: 'user', key: 'k0', text: t.broken, from: 'mei', at: samples.ago(7_400) }], samples.ago(7_400))

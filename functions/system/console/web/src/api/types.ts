@@ -10,9 +10,19 @@ export type StepState =
 
 export type Verb = 'approve' | 'deny' | 'cancel' | 'retry' | 'undo'
 
+/** Something that is not as a step left it. */
+export interface Change {
+  what: string
+  then?: string
+  now?: string
+  diff?: string[] | null
+}
+
 export interface Problem {
   kind: string
   message: string
+  /** Why an undo refused. */
+  changes?: Change[] | null
 }
 
 export interface Attempt {
@@ -43,7 +53,7 @@ export interface StepUndo {
   possible: boolean
   until?: string
   state?: string
-  error?: Problem | string | null
+  error?: Problem | null
   started?: string
   ended?: string
 }
@@ -62,6 +72,18 @@ export interface Step {
   undo?: StepUndo | null
   needs?: string[] | null
   wait_until?: string
+  /** The run that did it, when this one is a fork of it. */
+  taken?: string
+  check?: StepCheck | null
+}
+
+/** How it was found out, or is, what became of a step that was in doubt. */
+export interface StepCheck {
+  state: string
+  /** The person who said so; none for the step's plugin. */
+  by?: string
+  tries?: number
+  error?: Problem | null
 }
 
 export interface Recipient {
@@ -84,6 +106,10 @@ export interface Approval {
   by?: string
   at?: string
   expires?: string
+  role?: string
+  four_eyes?: boolean
+  revision?: number
+  editor?: string
 }
 
 export interface Run {
@@ -107,7 +133,41 @@ export interface Run {
   card?: Card | null
   dry_run?: boolean
   steps?: Step[] | null
-  can?: Partial<Record<Verb, boolean>>
+  can?: Partial<Record<Verb | 'edit' | 'settle', boolean>>
+  author?: string
+  params?: unknown
+  install?: boolean
+  fork?: { run: string; step?: string } | null
+}
+
+/** What an undo of a run would do now, newest step first. */
+export interface UndoPlan {
+  run: string
+  title: string
+  can: boolean
+  steps: UndoStep[] | null
+}
+
+export interface UndoStep {
+  id: string
+  title: string
+  plugin: string
+  state: StepState
+  summary?: string
+  until?: string
+  /** Why it cannot be taken back: irreversible, expired. */
+  blocked?: string
+  /** How its plugin finds the world: ready, changed, unknown. */
+  look?: string
+  would?: string
+  problem?: Problem | null
+}
+
+/** A stop that lasts: of a user, or without one of everything. */
+export interface Brake {
+  user?: string
+  by: string
+  at: string
 }
 
 export interface Trigger {
