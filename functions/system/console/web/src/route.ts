@@ -4,6 +4,7 @@ export type Route =
   | { at: 'runs'; run?: string; step?: string }
   | { at: 'tasks'; task?: string; create?: true }
   | { at: 'mail'; mail?: string }
+  | { at: 'alerts' }
   | { at: 'nowhere' }
 
 /** Reads the part of an address that follows the page's own. */
@@ -24,6 +25,8 @@ export function parse(path: string, search = ''): Route {
       return id ? { at: 'tasks', task: id } : { at: 'tasks' }
     case 'mail':
       return id ? { at: 'mail', mail: id } : { at: 'mail' }
+    case 'alerts':
+      return id ? { at: 'nowhere' } : { at: 'alerts' }
     default:
       return { at: 'nowhere' }
   }
@@ -51,6 +54,8 @@ export function format(route: Route): string {
       return route.task ? `tasks/${id(route.task)}` : 'tasks'
     case 'mail':
       return route.mail ? `mail/${id(route.mail)}` : 'mail'
+    case 'alerts':
+      return 'alerts'
     case 'nowhere':
       return ''
   }

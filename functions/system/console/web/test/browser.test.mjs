@@ -325,6 +325,75 @@ describe('the page', { skip: missing || false }, () => {
     await page.waitForURL(/\/tasks\/frozen_bbbbbbbbbb$/)
   })
 
+  story('everything is stopped, says so on every device, and is resumed by those who may', async ({ fake, signedIn }) => {
+    const page = await signedIn('runs')
+    await page.getByRole('button', { name: 'Stop everything' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
+    assert.deepEqual(fake.brakes, [])
+    await page.getByRole('button', { name: 'Stop everything' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Stop everything' }).click()
+    const banner = page.getByRole('status').filter({ hasText: 'Everything is stopped.' })
+    await banner.getByText('Stopped by mei').waitFor()
+    await page.getByText('Runs that were stopped: 2').waitFor()
+    assert.equal(await page.getByRole('button', { name: 'Stop everything' }).count(), 0)
+    for (const id of ['r3f-aaaaaaaaaa', 'r3f-eeeeeeeeee']) assert.equal(fake.run(id).state, 'stopped', id)
+
+    fake.role = 'operator' // who may stop everything, and not resume it
+    const other = await signedIn('chat/x', { viewport: phone })
+    await other.getByText('Everything is stopped.').waitFor()
+    assert.equal(await other.getByRole('button', { name: 'Resume' }).count(), 0)
+    const field = await other.getByRole('textbox', { name: 'Message Hearth' }).boundingBox()
+    assert.ok(field.y + field.height < phone.height, 'the banner pushes the composer off the screen')
+    fake.role = 'owner'
+    await banner.getByRole('button', { name: 'Resume' }).click()
+    await banner.waitFor({ state: 'detached' })
+    assert.deepEqual(fake.brakes, [])
+    await page.getByRole('button', { name: 'Stop everything' }).waitFor()
+  })
+
+  story('a member stops only their own runs', async ({ fake, signedIn }) => {
+    fake.role = 'member'
+    fake.addRun({ ...fake.run('r3f-eeeeeeeeee'), id: 'r3f-ofsomebody', user: 'li' })
+    const page = await signedIn('alerts')
+    await page.getByRole('heading', { name: 'Alerts' }).waitFor()
+    assert.equal(await page.getByRole('region', { name: 'Dead letters' }).count(), 0)
+    await page.getByRole('button', { name: 'Stop my runs' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Stop my runs' }).click()
+    await page.getByText('Runs that were stopped: 2').waitFor()
+    assert.equal(fake.run('r3f-ofsomebody').state, 'waiting')
+    assert.deepEqual(fake.brakes, [])
+  })
+
+  story('alerts are counted and resolved, dead letters sent again, budgets shown', async ({ fake, signedIn }) => {
+    const page = await signedIn('')
+    const link = page.getByRole('navigation', { name: 'Places' }).getByRole('link', { name: /^Alerts/ })
+    await link.locator('.badge').filter({ hasText: /^1$/ }).waitFor()
+    await link.click()
+    const alerts = page.getByRole('region', { name: 'Alerts' })
+    await alerts.getByText('<b>Look</b> at it.').waitFor()
+    assert.equal(await alerts.getByText('A budget is used up').count(), 0)
+    await alerts.getByRole('button', { name: 'Resolve' }).click()
+    await alerts.getByText('Nothing needs you.').waitFor()
+    await link.locator('.badge').waitFor({ state: 'detached' })
+    await alerts.getByRole('button', { name: /^All/ }).click()
+    await alerts.getByText('Resolved by li').waitFor()
+
+    const dead = page.getByRole('region', { name: 'Dead letters' })
+    const letter = dead.getByRole('listitem').filter({ hasText: 'What about <i>this</i>?' })
+    await letter.getByRole('button', { name: 'Try again' }).click()
+    await letter.waitFor({ state: 'detached' })
+    await dead.getByRole('button', { name: 'Discard' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Discard' }).click()
+    await dead.getByText('Everything was answered and delivered.').waitFor()
+    assert.deepEqual(fake.posted, ['redrive d1', 'discard d2'])
+
+    const used = page.getByRole('meter', { name: 'user tokens 200000/day' })
+    assert.equal(await used.getAttribute('aria-valuetext'), '50,000 of 200,000')
+    const [bar, whole] = [await used.locator('i').boundingBox(), await used.boundingBox()]
+    assert.ok(Math.abs(bar.width / whole.width - 0.25) < 0.01, `${bar.width} of ${whole.width}`)
+    assert.equal(await page.getByRole('meter', { name: 'all money 5/month' }).getAttribute('aria-valuenow'), '5')
+  })
+
   story('the stop button stops the run at work', async ({ fake, signedIn }) => {
     const page = await signedIn()
     fake.pace = 600
@@ -476,7 +545,7 @@ describe('the page', { skip: missing || false }, () => {
     for (const locale of ['en-US', 'zh-CN']) {
       for (const viewport of [phone, desktop]) {
         const page = await signedIn('', { locale, viewport })
-        for (const path of ['', 'runs', 'runs/r3f-aaaaaaaaaa', 'runs/r3f-bbbbbbbbbb', 'runs/r3f-cccccccccc', 'runs/r3f-dddddddddd', 'runs/r3f-eeeeeeeeee?step=mail', 'tasks', 'tasks/daily_report_gen', 'tasks?new', 'mail', 'mail/m2']) {
+        for (const path of ['', 'runs', 'runs/r3f-aaaaaaaaaa', 'runs/r3f-bbbbbbbbbb', 'runs/r3f-cccccccccc', 'runs/r3f-dddddddddd', 'runs/r3f-eeeeeeeeee?step=mail', 'tasks', 'tasks/daily_report_gen', 'tasks?new', 'mail', 'mail/m2', 'alerts']) {
           await page.goto(fake.url + path)
           await page.locator('main h1, .welcome h1').first().waitFor()
           const wide = await page.evaluate(() => [document.documentElement, document.querySelector('main')].filter((el) => el.scrollWidth > el.clientWidth + 1).map((el) => `${el.tagName} ${el.scrollWidth} > ${el.clientWidth}`))

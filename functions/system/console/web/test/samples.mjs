@@ -183,6 +183,28 @@ export function fires() {
   ]
 }
 
+export function alerts() {
+  return [
+    { id: 'aqwertyuiop', key: 'late/daily/1', kind: 'missed', title: { en: 'daily_report_gen has not ended well in time', zh: 'daily_report_gen 未按时完成' },
+      text: { en: 'It has not begun.\n<b>Look</b> at it.', zh: '尚未开始。\n<b>请查看</b>。' }, user: 'mei', run: 'r3f-cccccccccc', task: 'daily_report_gen', at: ago(900), resolved: false },
+    { id: 'aasdfghjkl', key: 'budget/1', kind: 'budget', title: { en: 'A budget is used up', zh: '预算已用完' }, text: { en: 'all tokens', zh: 'all tokens' }, at: ago(90_000), resolved: true, by: 'li' },
+  ]
+}
+
+export function letters() {
+  return [
+    { id: 'd1', kind: 'message', at: ago(4_000), platform: 'telegram', user: 'li', text: 'What about <i>this</i>?' },
+    { id: 'd2', kind: 'answer', at: ago(8_000), platform: 'slack', text: 'The report is ready.' },
+  ]
+}
+
+export function budgets() {
+  return [
+    { budget: 'user tokens 200000/day', for: 'mei', limit: 200_000, used: 50_000, until: ago(-40_000) },
+    { budget: 'all money 5/month', for: 'all', limit: 5, used: 5.25, until: ago(-400_000) },
+  ]
+}
+
 export function mails() {
   return [
     { id: 'm2', at: ago(3_008), from: 'hearth@localhost', to: ['team@example.com', 'auditor@partner.test'], subject: 'Daily Sales Report',

@@ -19,6 +19,13 @@ class Refusal extends Error {
 
 export class Fake {
   lang = 'en'
+  /** The role of the person. */
+  role = 'owner'
+  /** What is stopped until it is resumed. */
+  brakes = []
+  alerts = samples.alerts()
+  letters = samples.letters()
+  budgets = samples.budgets()
   /** The path that a proxy puts in front. */
   prefix = ''
   /** Drops every connection. */
@@ -27,6 +34,8 @@ export class Fake {
   refusals = []
   /** The bodies of the messages that were accepted. */
   messages = []
+  /** What was done with dead letters. */
+  posted = []
   /** The bodies of the edits of plans. */
   edits = []
   /** The Last-Event-ID of each stream. */
@@ -147,11 +156,11 @@ export class Fake {
     if (!user) throw new Refusal('unauthorized', 'this code is not valid, or was used already', { next: 'hearth user token NAME' })
     if (!code.startsWith('ht_')) this.#codes.delete(code)
     res.setHeader('Set-Cookie', `hearth_session=${user}; HttpOnly; SameSite=Strict; Path=/`)
-    json(res, 200, { user, role: 'owner' })
+    json(res, 200, { user, role: this.role })
   }
 
   #auth({ res, path, body }) {
-    if (path === '/me') return { user: 'mei', role: 'owner' }
+    if (path === '/me') return { user: 'mei', role: this.role }
     if (path === '/signout') {
       res.setHeader('Set-Cookie', 'hearth_session=; Max-Age=0; Path=/')
       return {}
@@ -264,7 +273,11 @@ export class Fake {
 
   async #system(call) {
     const [, first = '', second = '', third = ''] = call.path.split('/')
-    if (first === 'stop') return this.#stopRun(call.body.run)
+    if (first === 'stop') return call.req.method === 'GET' ? { stops: this.brakes } : this.#stop(call.body)
+    if (first === 'resume') return this.#resume(call.body)
+    if (first === 'alerts') return second ? this.#resolve(second) : { alerts: this.alerts }
+    if (first === 'dead') return this.#dead(second, third)
+    if (first === 'budget') return { budgets: this.budgets }
     if (first !== 'runs') return this.#task(call, first, second)
     if (second === '') return { runs: [...this.#runs.values()].map(brief).reverse() }
     const run = this.#runs.get(second)
@@ -368,6 +381,46 @@ export class Fake {
     for (const step of run.steps) if (step.state === 'running') step.state = 'failed'
     this.change(run, { state: 'stopped', can: { retry: true }, ended: samples.ago(0) })
     return { stopped: [id] }
+  }
+
+  /** Stops as stop.go does: what is done to others lasts, and what one does to oneself does not. */
+  #stop({ user, run }) {
+    if (run) return { ...this.#stopRun(run), lasts: false }
+    if (user !== 'mei') this.#need('operator')
+    const lasts = user !== 'mei'
+    if (lasts) this.brakes = [...this.brakes.filter((brake) => brake.user !== (user || undefined)), { ...(user && { user }), by: 'mei', at: samples.ago(0) }]
+    const going = [...this.#runs.values()].filter((one) => one.can.cancel && (user === '' || one.user === user))
+    return { stopped: going.flatMap((one) => this.#stopRun(one.id).stopped), lasts }
+  }
+
+  #resume({ user }) {
+    this.#need(user ? 'operator' : 'admin')
+    const at = this.brakes.findIndex((brake) => (brake.user ?? '') === user)
+    if (at < 0) throw new Refusal('conflict', 'nothing is stopped there')
+    this.brakes = this.brakes.toSpliced(at, 1)
+    return { resumed: true }
+  }
+
+  #need(role) {
+    const roles = ['guest', 'member', 'operator', 'admin', 'owner']
+    if (roles.indexOf(this.role) < roles.indexOf(role)) throw new Refusal('forbidden', `this needs the role ${role}, and you have ${this.role}`)
+  }
+
+  #resolve(id) {
+    const alert = this.alerts.find((one) => one.id === id)
+    if (!alert) throw new Refusal('not_found', `no alert ${id}`)
+    return Object.assign(alert, { resolved: true, by: 'mei' })
+  }
+
+  #dead(id, verb) {
+    this.#need('operator')
+    if (!id) return { letters: this.letters }
+    const letter = this.letters.find((one) => one.id === id)
+    if (!letter) throw new Refusal('not_found', `no such dead letter: "${id}"`, { next: 'hearth dead list' })
+    if (verb !== 'redrive' && verb !== 'discard') throw new Refusal('not_found', `a dead letter cannot ${verb}`)
+    this.letters = this.letters.filter((one) => one !== letter)
+    this.posted.push(`${verb} ${id}`)
+    return letter
   }
 
   #task({ req, body }, id, verb) {

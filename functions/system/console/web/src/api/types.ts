@@ -250,3 +250,43 @@ export type ChatEvent =
       files?: ChatFile[] | null; run?: string; repeated?: boolean; at: string
     }
   | { type: 'run'; run: string; state: string; step?: string; status?: string; at?: string }
+
+/** A text in both languages. */
+export interface Phrase {
+  en: string
+  zh: string
+}
+
+/** A reason why people were called. */
+export interface Alert {
+  id: string
+  kind: string
+  title: Phrase
+  text: Phrase
+  user?: string
+  run?: string
+  task?: string
+  at: string
+  count?: number
+  resolved: boolean
+  by?: string
+}
+
+/** A message that could not be answered, or an answer that could not be delivered. */
+export interface Letter {
+  id: string
+  kind: string
+  at: string
+  platform: string
+  user?: string
+  text: string
+}
+
+/** Where a budget stands. */
+export interface BudgetLine {
+  budget: string
+  for: string
+  limit: number
+  used: number
+  until: string
+}

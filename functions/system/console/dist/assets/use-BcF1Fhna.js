@@ -1,1 +1,0 @@
-import{G as e,H as t,K as n,k as r}from"./clock-Bao9V80z.js";function i(i,a){let[o,s]=n({}),[c,l]=n(0);t(()=>{let e=new AbortController;return i(e.signal).then(e=>s({value:e}),t=>{!e.signal.aborted&&t instanceof r&&s({fault:t})}),()=>e.abort()},[...a,c]);let u=e(()=>l(e=>e+1),[]);return{...o,again:u}}export{i as t};
