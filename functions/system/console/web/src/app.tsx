@@ -23,6 +23,7 @@ import { alerts, keepWatch } from './watch/store.ts'
 const RunPage = lazy(() => import('./runs/page.tsx').then((area) => area.RunPage))
 const Tasks = lazy(() => import('./tasks/tasks.tsx').then((area) => area.Tasks))
 const Mails = lazy(() => import('./mail/mails.tsx').then((area) => area.Mails))
+const FilesPage = lazy(() => import('./files/page.tsx').then((area) => area.FilesPage))
 const WatchPage = lazy(() => import('./watch/page.tsx').then((area) => area.WatchPage))
 
 /** The page. */
@@ -43,6 +44,7 @@ const places: { to: Route; icon: IconName; label: Key }[] = [
   { to: { at: 'chat' }, icon: 'chat', label: 'chat' },
   { to: { at: 'runs' }, icon: 'runs', label: 'runs' },
   { to: { at: 'tasks' }, icon: 'tasks', label: 'tasks' },
+  { to: { at: 'files' }, icon: 'file', label: 'files' },
   { to: { at: 'mail' }, icon: 'mail', label: 'mail' },
   { to: { at: 'alerts' }, icon: 'alert', label: 'alerts' },
 ]
@@ -106,6 +108,8 @@ function Page({ to }: { to: Route }) {
       return <Tasks task={to.task} create={to.create} />
     case 'mail':
       return <Mails mail={to.mail} />
+    case 'files':
+      return <FilesPage />
     case 'alerts':
       return <WatchPage />
     case 'nowhere':

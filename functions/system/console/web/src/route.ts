@@ -4,7 +4,7 @@ export type Route =
   | { at: 'runs'; run?: string; step?: string }
   | { at: 'tasks'; task?: string; create?: true }
   | { at: 'mail'; mail?: string }
-  | { at: 'alerts' }
+  | { at: 'alerts' | 'files' }
   | { at: 'nowhere' }
 
 /** Reads the part of an address that follows the page's own. */
@@ -26,7 +26,8 @@ export function parse(path: string, search = ''): Route {
     case 'mail':
       return id ? { at: 'mail', mail: id } : { at: 'mail' }
     case 'alerts':
-      return id ? { at: 'nowhere' } : { at: 'alerts' }
+    case 'files':
+      return id ? { at: 'nowhere' } : { at: head }
     default:
       return { at: 'nowhere' }
   }
@@ -55,7 +56,8 @@ export function format(route: Route): string {
     case 'mail':
       return route.mail ? `mail/${id(route.mail)}` : 'mail'
     case 'alerts':
-      return 'alerts'
+    case 'files':
+      return route.at
     case 'nowhere':
       return ''
   }

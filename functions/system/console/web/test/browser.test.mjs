@@ -497,6 +497,54 @@ describe('the page', { skip: missing || false }, () => {
     assert.equal(await page.getByRole('link', { name: /daily_report_gen/ }).count(), 0)
   })
 
+  story('a task shows its terms and runs with other values', async ({ fake, signedIn }) => {
+    const page = await signedIn('tasks/daily_report_gen')
+    for (const term of ['Calendar: cn', 'Up to 5m later', 'Expected to end well within 30m']) await page.getByText(term).waitFor()
+    await page.getByText(/^Fires at/).waitFor()
+    const history = page.locator('.history li')
+    await history.nth(0).getByText(/^fired at/).waitFor()
+    await history.nth(1).getByText('longer than the grace of 2 h · and 4 before it').waitFor()
+    assert.equal(await history.nth(2).locator('.why').innerText(), 'fired 10 s late')
+    const params = page.getByRole('region', { name: 'Parameters' })
+    assert.equal(await params.getByLabel('regions').inputValue(), '["华东"]')
+    await params.getByLabel('to', { exact: true }).fill('42')
+    await params.getByLabel('most').fill('25')
+    await params.getByRole('button', { name: 'Dry run with these values' }).click()
+    await page.waitForURL(/\/runs\/r3f-manual/)
+    assert.deepEqual(fake.started, [{ dry_run: true, params: { to: '42', most: 25 } }])
+  })
+
+  story('files are put into the workspace with a button and by dropping them', async ({ fake, signedIn }) => {
+    const page = await signedIn('files')
+    await page.getByRole('link', { name: '/templates/report.xlsx' }).waitFor()
+    const csv = (name, text) => ({ name, mimeType: 'text/csv', buffer: Buffer.from(text) })
+    await page.getByLabel('Folder').fill('in')
+    const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.getByRole('button', { name: 'Upload files' }).click()])
+    await chooser.setFiles([csv('a.csv', 'x,y\n1,2\n'), csv('b<i>.csv', 'z\n')])
+    await page.getByRole('link', { name: '/in/a.csv' }).waitFor()
+    await page.getByRole('link', { name: '/in/b<i>.csv' }).waitFor()
+    assert.deepEqual(fake.uploads, ['x,y\n1,2\n', 'z\n'])
+    assert.match(await page.getByRole('link', { name: '/in/a.csv' }).getAttribute('href'), /system-files\/get\?path=%2Fin%2Fa\.csv&version=1$/)
+
+    await page.getByLabel('Folder').fill('../up')
+    const drop = (size) => page.getByRole('region', { name: 'Upload files' }).evaluate((zone, size) => {
+      const data = new DataTransfer()
+      data.items.add(new File([new Uint8Array(size)], 'big.bin'))
+      zone.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }))
+    }, size)
+    await drop(3)
+    await page.getByRole('alert').filter({ hasText: 'big.bin: path: ".." leads out of the workspace' }).waitFor()
+    await page.getByLabel('Folder').fill('/')
+    await drop(64 * 1024 * 1024 + 1)
+    await page.getByRole('alert').filter({ hasText: 'big.bin: A file may have' }).waitFor()
+    assert.equal(fake.uploads.length, 2, 'what is too large is not sent')
+    await drop(3)
+    await page.getByRole('link', { name: '/big.bin' }).waitFor()
+    assert.equal(await page.getByRole('alert').count(), 0)
+    await page.getByRole('searchbox').fill('IN/A')
+    assert.deepEqual(await page.locator('.fileline strong').allInnerTexts(), ['/in/a.csv'])
+  })
+
   story('a task that the assistant offers is set up with two presses', async ({ signedIn }) => {
     const page = await signedIn()
     await say(page, 'every day at nine the report')
@@ -545,7 +593,7 @@ describe('the page', { skip: missing || false }, () => {
     for (const locale of ['en-US', 'zh-CN']) {
       for (const viewport of [phone, desktop]) {
         const page = await signedIn('', { locale, viewport })
-        for (const path of ['', 'runs', 'runs/r3f-aaaaaaaaaa', 'runs/r3f-bbbbbbbbbb', 'runs/r3f-cccccccccc', 'runs/r3f-dddddddddd', 'runs/r3f-eeeeeeeeee?step=mail', 'tasks', 'tasks/daily_report_gen', 'tasks?new', 'mail', 'mail/m2', 'alerts']) {
+        for (const path of ['', 'runs', 'runs/r3f-aaaaaaaaaa', 'runs/r3f-bbbbbbbbbb', 'runs/r3f-cccccccccc', 'runs/r3f-dddddddddd', 'runs/r3f-eeeeeeeeee?step=mail', 'tasks', 'tasks/daily_report_gen', 'tasks?new', 'mail', 'mail/m2', 'alerts', 'files']) {
           await page.goto(fake.url + path)
           await page.locator('main h1, .welcome h1').first().waitFor()
           const wide = await page.evaluate(() => [document.documentElement, document.querySelector('main')].filter((el) => el.scrollWidth > el.clientWidth + 1).map((el) => `${el.tagName} ${el.scrollWidth} > ${el.clientWidth}`))

@@ -162,8 +162,9 @@ export function undoPlan(run, lang) {
 
 export function tasks() {
   return [
-    { task_id: 'daily_report_gen', title: '', owner: 'mei', next: ago(-40_000), last_run: 'r3f-bbbbbbbbbb', enabled: true, plan: {
-      task_id: 'daily_report_gen', trigger: { type: 'cron', schedule: '0 9 * * *', timezone: 'Asia/Shanghai', misfire: 'once', grace: '2h', overlap: 'skip' },
+    { task_id: 'daily_report_gen', title: '', owner: 'mei', next: ago(-40_000), fires: ago(-40_120), last_run: 'r3f-bbbbbbbbbb', enabled: true, plan: {
+      task_id: 'daily_report_gen', trigger: { type: 'cron', schedule: '0 9 * * *', timezone: 'Asia/Shanghai', misfire: 'once', grace: '2h', overlap: 'skip', calendar: 'cn', jitter: '5m', expect: '30m' },
+      params: { to: 'team@example.com', regions: ['华东'], most: 10 },
       steps: [
         { id: 'query', plugin: 'database_query', params: { sql: 'SELECT * FROM sales WHERE date=CURRENT_DATE' } },
         { id: 'sheet', plugin: 'excel_generator', params: { template: '/templates/report.xlsx', output: '/output/{{date}}.xlsx' } },
@@ -176,8 +177,8 @@ export function tasks() {
 
 export function fires() {
   return [
-    { at: ago(50_000), fired: true, run: 'r3f-bbbbbbbbbb', outcome: 'done' },
-    { at: ago(136_400), fired: false, why: 'the host was off for 3 h, longer than the grace of 2 h' },
+    { at: ago(50_000), fired: true, fired_at: ago(49_880), run: 'r3f-bbbbbbbbbb', outcome: 'done' },
+    { at: ago(136_400), fired: false, why: 'the host was off for 3 h, longer than the grace of 2 h', more: 4 },
     { at: ago(222_800), fired: true, run: 'r3f-cccccccccc', outcome: 'rolled_back', why: 'fired 10 s late' },
     { at: ago(309_200), fired: true, run: 'r3f-zzzzzzzzzz' },
   ]
@@ -202,6 +203,13 @@ export function budgets() {
   return [
     { budget: 'user tokens 200000/day', for: 'mei', limit: 200_000, used: 50_000, until: ago(-40_000) },
     { budget: 'all money 5/month', for: 'all', limit: 5, used: 5.25, until: ago(-400_000) },
+  ]
+}
+
+export function files() {
+  return [
+    { path: '/output/2026-11-22.xlsx', version: 3, hash: 'b1946ac9', size: 18432, at: ago(3_022), run: 'r3f-bbbbbbbbbb', step: 'sheet' },
+    { path: '/templates/report.xlsx', version: 1, hash: 'b1946ac8', size: 9000, at: ago(90_000) },
   ]
 }
 

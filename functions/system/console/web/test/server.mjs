@@ -34,6 +34,11 @@ export class Fake {
   refusals = []
   /** The bodies of the messages that were accepted. */
   messages = []
+  /** The workspace's files, by path, and the bodies of uploads. */
+  files = new Map(samples.files().map((file) => [file.path, file]))
+  uploads = []
+  /** The bodies that started tasks. */
+  started = []
   /** What was done with dead letters. */
   posted = []
   /** The bodies of the edits of plans. */
@@ -122,7 +127,7 @@ export class Fake {
     const body = await read(req)
     if (name === 'system-auth' && path === '/signin') return this.#signin(req, res, JSON.parse(body))
     if (!/hearth_session=mei/.test(req.headers.cookie ?? '')) throw new Refusal('unauthorized', 'sign in first', { next: 'hearth user token NAME' })
-    const call = { req, res, url, path, body: body && JSON.parse(body) }
+    const call = { req, res, url, path, body: body && name !== 'system-files' ? JSON.parse(body) : body }
     const handler = { 'system-auth': this.#auth, 'adapter-web': this.#chat, 'system-tasks': this.#system, 'system-mail': this.#mail, 'system-files': this.#files }[name]
     if (!handler) throw new Refusal('not_found', `no function ${name}`)
     const answer = await handler.call(this, call)
@@ -432,6 +437,10 @@ export class Fake {
     if (verb === 'history') return { fires: samples.fires() }
     if (verb === 'enable' || verb === 'disable') return Object.assign(task, { enabled: verb === 'enable' })
     if (verb === 'run') {
+      for (const name of Object.keys(body.params ?? {})) {
+        if (!(name in (task.plan.params ?? {}))) throw new Refusal('invalid', `the plan has no parameter "${name}"`, { field: `params.${name}` })
+      }
+      this.started.push(body)
       const run = samples.wide(`r3f-manual${String(this.#runs.size).padStart(4, '0')}`, this.lang)
       this.#runs.set(run.id, run)
       return { run: run.id }
@@ -447,6 +456,15 @@ export class Fake {
     return task
   }
 
+  #upload(method, path, body) {
+    if (method !== 'PUT') throw new Refusal('not_found', `there is no ${method} /upload`)
+    if (path.split('/').includes('..')) throw new Refusal('invalid', '".." leads out of the workspace', { field: 'path' })
+    const file = { path, version: (this.files.get(path)?.version ?? 0) + 1, hash: 'b1946ac9', size: body.length, at: samples.ago(0), run: 'upload', step: 'mei' }
+    this.files.set(path, file)
+    this.uploads.push(body)
+    return file
+  }
+
   #mail({ res, path }) {
     const [, id = '', part = ''] = path.split('/')
     if (id === '') return { mails: samples.mails().map(({ text, html, ...head }) => head) }
@@ -456,8 +474,10 @@ export class Fake {
     return void res.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Disposition': 'attachment' }).end('bytes')
   }
 
-  #files({ res, url }) {
+  #files({ req, res, url, path: route, body }) {
     const path = url.searchParams.get('path')
+    if (route === '/list') return { files: [...this.files.values()] }
+    if (route === '/upload') return this.#upload(req.method, path, body)
     res.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Disposition': 'attachment' }).end(`content of ${path}`)
   }
 }

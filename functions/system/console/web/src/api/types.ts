@@ -179,12 +179,18 @@ export interface Trigger {
   overlap?: string
   phrase?: string
   calendar?: string
+  /** How much later a slot may fire. */
+  jitter?: string
+  /** How long after a slot its run has to have ended well. */
+  expect?: string
 }
 
 export interface Plan {
   task_id?: string
   title?: string
   trigger?: Trigger | null
+  /** What people may change about it, each with its default. */
+  params?: unknown
   steps: { id?: string; plugin: string; params?: unknown }[]
 }
 
@@ -194,6 +200,8 @@ export interface Task {
   owner?: string
   plan: Plan
   next?: string
+  /** When the next slot fires, if its jitter makes that later. */
+  fires?: string
   last_run?: string
   enabled: boolean
 }
@@ -201,10 +209,13 @@ export interface Task {
 export interface Fire {
   at: string
   fired?: boolean
+  fired_at?: string
   run?: string
   /** The state of the run; none when it is forgotten, or never was. */
   outcome?: string
   why?: string
+  /** Skipped slots before it that have no row of their own. */
+  more?: number
 }
 
 export interface Attachment {

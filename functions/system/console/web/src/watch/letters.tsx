@@ -37,7 +37,7 @@ function Row({ letter, changed }: { letter: Letter; changed: () => void }) {
   return (
     <li>
       <span class="pill bad"><Icon of="mail" />{name('letter', letter.kind)}</span>
-      <div class="what">
+      <div class="about">
         <p class="letter">{letter.text}</p>
         <p class="facts"><Ago at={letter.at} /><span>{letter.platform}</span>{letter.user && <span>{letter.user}</span>}</p>
       </div>

@@ -56,7 +56,7 @@ function Row({ alert }: { alert: Alert }) {
   return (
     <li>
       <span class={`pill ${alert.resolved ? 'dim' : 'bad'}`}><Icon of={alert.resolved ? 'check' : 'alert'} />{name('alert', alert.kind)}</span>
-      <div class="what">
+      <div class="about">
         <strong>{alert.title[lang.value]}{alert.count ? ` (${alert.count})` : ''}</strong>
         <p>{alert.text[lang.value]}</p>
         <p class="facts">
