@@ -295,6 +295,7 @@ describe('the page', { skip: missing || false }, () => {
     await page.getByRole('button', { name: 'Undo', exact: true }).click()
     const dialog = page.getByRole('dialog')
     const rows = dialog.getByRole('list', { name: 'What the undo does, newest first' }).locator('> li')
+    await rows.nth(2).waitFor()
     assert.equal(await rows.count(), 3)
     await rows.nth(0).getByText('It cannot be taken back').waitFor()
     await rows.nth(1).getByText('The time to undo it has ended').waitFor()
