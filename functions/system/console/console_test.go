@@ -139,13 +139,24 @@ func TestThePageIsSmall(t *testing.T) {
 	const most = 60_000 // bytes on the wire
 	server := fntest.Start(t, console.Function, fntest.Env(t, nil))
 	_, page := get(t, server.URL+"/", nil)
-	script := regexp.MustCompile(`src="\./(assets/[^"]+\.js)"`).FindStringSubmatch(page)
-	if script == nil {
-		t.Fatal("the page has no script")
+	size := func(asset string) int {
+		_, packed := get(t, server.URL+"/assets/"+asset, http.Header{"Accept-Encoding": {"gzip"}})
+		return len(packed)
 	}
-	_, packed := get(t, server.URL+"/"+script[1], http.Header{"Accept-Encoding": {"gzip"}})
-	if len(packed) > most {
-		t.Errorf("the page's script has %d bytes, more than %d", len(packed), most)
+	scripts := regexp.MustCompile(`(?:src|href)="\./assets/([^"]+\.js)"`).FindAllStringSubmatch(page, -1)
+	total, words := 0, 0
+	for _, script := range scripts {
+		total += size(script[1])
+		_, source := get(t, server.URL+"/assets/"+script[1], nil)
+		for _, catalogue := range regexp.MustCompile(`\b(?:en|zh)-[\w-]+\.js`).FindAllString(source, -1) {
+			words = max(words, size(catalogue)) // the page loads one language
+		}
+	}
+	if len(scripts) == 0 || words == 0 {
+		t.Fatal("the page has no script, or no words")
+	}
+	if total+words > most {
+		t.Errorf("the page's scripts have %d bytes and its words %d, more than %d", total, words, most)
 	}
 }
 

@@ -17,10 +17,14 @@ import { lazy } from './ui/lazy.tsx'
 import { narrow } from './ui/narrow.ts'
 import { Loading, Notice } from './ui/notice.tsx'
 import { Toasts } from './ui/toast.tsx'
+import { Brakes, StopAll } from './watch/stop.tsx'
+import { alerts, keepWatch } from './watch/store.ts'
 
 const RunPage = lazy(() => import('./runs/page.tsx').then((area) => area.RunPage))
 const Tasks = lazy(() => import('./tasks/tasks.tsx').then((area) => area.Tasks))
 const Mails = lazy(() => import('./mail/mails.tsx').then((area) => area.Mails))
+const FilesPage = lazy(() => import('./files/page.tsx').then((area) => area.FilesPage))
+const WatchPage = lazy(() => import('./watch/page.tsx').then((area) => area.WatchPage))
 
 /** The page. */
 export function App() {
@@ -40,7 +44,9 @@ const places: { to: Route; icon: IconName; label: Key }[] = [
   { to: { at: 'chat' }, icon: 'chat', label: 'chat' },
   { to: { at: 'runs' }, icon: 'runs', label: 'runs' },
   { to: { at: 'tasks' }, icon: 'tasks', label: 'tasks' },
+  { to: { at: 'files' }, icon: 'file', label: 'files' },
   { to: { at: 'mail' }, icon: 'mail', label: 'mail' },
+  { to: { at: 'alerts' }, icon: 'alert', label: 'alerts' },
 ]
 
 function Shell({ user }: { user: string }) {
@@ -48,6 +54,7 @@ function Shell({ user }: { user: string }) {
   const here = route.value
   useEffect(() => start(user), [user])
   useEffect(keepRuns, [user])
+  useEffect(keepWatch, [user])
   useEffect(() => setDrawer(false), [here])
   useEffect(() => {
     const label = places.find((place) => place.to.at === here.at)?.label
@@ -67,9 +74,9 @@ function Shell({ user }: { user: string }) {
         <div class="brand"><Mark /><strong>Hearth</strong></div>
         {!narrow.value && <Places />}
         <Sessions />
-        <footer><Person /><Tools /></footer>
+        <footer><StopAll /><Person /><Tools /></footer>
       </aside>
-      <main id="main" tabindex={-1}><Page to={here} /></main>
+      <main id="main" tabindex={-1}><Brakes /><Page to={here} /></main>
       {narrow.value && <Places />}
     </div>
   )
@@ -77,12 +84,14 @@ function Shell({ user }: { user: string }) {
 
 function Places() {
   const waiting = (runs.value ?? []).filter((run) => run.state === 'waiting_approval' && run.can?.approve).length
+  const open = (alerts.value ?? []).filter((alert) => !alert.resolved).length
   return (
     <nav class="places" aria-label={t('places')}>
       {places.map(({ to, icon, label }) => (
         <Link key={label} to={to} current={route.value.at === to.at}>
           <Icon of={icon} /><span>{t(label)}</span>
           {label === 'runs' && waiting > 0 && <b class="badge" title={t('runs.waiting', { n: waiting })}>{waiting}</b>}
+          {label === 'alerts' && open > 0 && <b class="badge bad" title={t('alerts.waiting', { n: open })}>{open}</b>}
         </Link>
       ))}
     </nav>
@@ -99,6 +108,10 @@ function Page({ to }: { to: Route }) {
       return <Tasks task={to.task} create={to.create} />
     case 'mail':
       return <Mails mail={to.mail} />
+    case 'files':
+      return <FilesPage />
+    case 'alerts':
+      return <WatchPage />
     case 'nowhere':
       return <Notice icon="question" title={t('nowhere')}><Link to={{ at: 'chat' }} class="button">{t('chat')}</Link></Notice>
   }

@@ -12,12 +12,13 @@ import './style/pages.css'
 import { applyTheme } from './theme.ts'
 
 applyTheme()
-applyLang()
 watch()
 void arrive(takeCode())
+void applyLang().then(draw)
 
-const root = document.getElementById('app')
-if (root) {
+function draw(): void {
+  const root = document.getElementById('app')
+  if (!root) return
   root.textContent = ''
   render(<App />, root)
 }

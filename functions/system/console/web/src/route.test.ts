@@ -7,6 +7,7 @@ test('every place has an address that leads back to it', () => {
   const routes: Route[] = [
     { at: 'chat' }, { at: 'chat', session: 'web-1/ü ?#' }, { at: 'runs' }, { at: 'runs', run: 'r3f-abc' }, { at: 'runs', run: 'r3f-abc', step: 's 1&x' },
     { at: 'tasks' }, { at: 'tasks', create: true }, { at: 'tasks', task: 'new' }, { at: 'mail' }, { at: 'mail', mail: '<1@x>' },
+    { at: 'alerts' }, { at: 'files' },
   ]
   for (const route of routes) {
     const url = new URL(format(route), 'http://host/prefix/function/system-console/')
@@ -15,7 +16,7 @@ test('every place has an address that leads back to it', () => {
 })
 
 test('an address that means nothing is nowhere', () => {
-  for (const path of ['x', 'runs/a/b', 'settings/1']) assert.deepEqual(parse(path), { at: 'nowhere' })
+  for (const path of ['x', 'runs/a/b', 'settings/1', 'alerts/1']) assert.deepEqual(parse(path), { at: 'nowhere' })
   assert.deepEqual(parse('runs/%zz'), { at: 'runs', run: '%zz' })
 })
 

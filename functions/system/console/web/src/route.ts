@@ -4,6 +4,7 @@ export type Route =
   | { at: 'runs'; run?: string; step?: string }
   | { at: 'tasks'; task?: string; create?: true }
   | { at: 'mail'; mail?: string }
+  | { at: 'alerts' | 'files' }
   | { at: 'nowhere' }
 
 /** Reads the part of an address that follows the page's own. */
@@ -24,6 +25,9 @@ export function parse(path: string, search = ''): Route {
       return id ? { at: 'tasks', task: id } : { at: 'tasks' }
     case 'mail':
       return id ? { at: 'mail', mail: id } : { at: 'mail' }
+    case 'alerts':
+    case 'files':
+      return id ? { at: 'nowhere' } : { at: head }
     default:
       return { at: 'nowhere' }
   }
@@ -51,6 +55,9 @@ export function format(route: Route): string {
       return route.task ? `tasks/${id(route.task)}` : 'tasks'
     case 'mail':
       return route.mail ? `mail/${id(route.mail)}` : 'mail'
+    case 'alerts':
+    case 'files':
+      return route.at
     case 'nowhere':
       return ''
   }

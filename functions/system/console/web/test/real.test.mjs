@@ -80,9 +80,42 @@ describe('the page of a running Hearth', { skip: reason }, () => {
     await card.getByText('Undone', { exact: true }).first().waitFor()
   })
 
+  test('a plan is changed before it is decided about', async () => {
+    const page = await open(`chat/${session}`)
+    await page.getByRole('textbox', { name: 'Message Hearth' }).fill('Make the sales report and email it to team@example.com')
+    await page.keyboard.press('Enter')
+    await page.locator('.card.asks').last().getByRole('link', { name: 'Details' }).click()
+    await page.getByRole('button', { name: 'Change the plan' }).click()
+    const form = page.getByRole('form', { name: 'Parameters of the plan' })
+    const subject = form.getByLabel('subject').last()
+    await subject.fill('Changed on the page')
+    await form.getByRole('button', { name: 'Save', exact: true }).click()
+    await page.getByText(/^1 times, last by /).waitFor()
+    await page.getByRole('button', { name: 'Change the plan' }).click()
+    assert.equal(await subject.inputValue(), 'Changed on the page')
+    await page.getByRole('button', { name: 'Deny', exact: true }).click()
+    await page.getByText('Denied', { exact: true }).first().waitFor()
+  })
+
+  test('a file is put into the workspace', async () => {
+    const page = await open('files')
+    const name = `${session}.csv`
+    await page.locator('input[type="file"]').setInputFiles({ name, mimeType: 'text/csv', buffer: Buffer.from('a,b\n1,2\n') })
+    await page.getByRole('link', { name: `/${name}` }).waitFor()
+  })
+
+  test('everything is stopped, and resumed', async () => {
+    const page = await open('runs')
+    await page.getByRole('button', { name: 'Stop everything' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Stop everything' }).click()
+    await page.getByText('Everything is stopped.').waitFor()
+    await page.getByRole('button', { name: 'Resume' }).click()
+    await page.getByText('Everything is stopped.').waitFor({ state: 'detached' })
+  })
+
   test('every place opens', async () => {
     const page = await open('')
-    for (const path of ['runs', 'tasks', 'tasks?new', 'mail']) {
+    for (const path of ['runs', 'tasks', 'tasks?new', 'mail', 'alerts', 'files']) {
       await page.goto(new URL(path, base).href)
       await page.locator('main h1, .notice h2').first().waitFor()
       assert.equal(await page.getByText('This could not be loaded').count(), 0, path)

@@ -8,6 +8,7 @@ const text = {
       'Read the table sales of the data source default', 'Fill /templates/report.xlsx and save it as /output/2026-11-22.xlsx',
       'Send “Daily Sales Report” with 1 attachment to team@example.com and auditor@partner.test'],
     broken: 'Nightly stock check', refused: 'connect to db.example.internal:5432: connection refused', undo: 'Put the stock file back', stock: 'Read the stock', write: 'Update the stock file',
+    doubt: 'Mail to the partner', cut: 'the connection broke before an answer', changed: 'it has changed since the run', held: 'Report again', asked: 'Send the first report',
   },
   zh: {
     report: '销售报表邮件', request: '生成销售报表并发送邮件给 team@example.com',
@@ -16,6 +17,7 @@ const text = {
       '读取数据源 default 中的 sales 表', '填写 /templates/report.xlsx 并保存为 /output/2026-11-22.xlsx',
       '将“每日销售报表”连同 1 个附件发送给 team@example.com 和 auditor@partner.test'],
     broken: '夜间库存检查', refused: '连接 db.example.internal:5432 被拒绝', undo: '恢复库存文件', stock: '读取库存', write: '更新库存文件',
+    doubt: '给合作方的邮件', cut: '应答前连接中断', changed: '运行之后已被改动', held: '再次发送报表', asked: '发送第一份报表',
   },
 }
 
@@ -60,7 +62,8 @@ export function report(id, lang, created = ago(5)) {
       step('sheet', 'excel_generator', t.sheet, 'compensable', { needs: ['query'], params: { template: '/templates/report.xlsx', output: '/output/2026-11-22.xlsx' } }),
       step('mail', 'email_sender', t.mail, 'irreversible', { needs: ['sheet'], params: { to: ['team@example.com', 'auditor@partner.test'], subject: 'Daily Sales Report', attachments: ['/output/2026-11-22.xlsx'] } }),
     ],
-    can: { approve: true, deny: true, cancel: true, retry: false, undo: false },
+    can: { approve: true, deny: true, edit: true, cancel: true, retry: false, undo: false },
+    author: 'words',
   })
 }
 
@@ -115,10 +118,53 @@ export function broken(id, lang) {
   })
 }
 
+/** A run that sent something, and nobody can tell whether it arrived. */
+export function doubtful(id, lang) {
+  const t = text[lang]
+  return view(id, 'needs_human', {
+    rev: 12, title: t.doubt, lang, author: 'model', created: ago(500), ended: ago(400), exit: 6, error: { step: 'mail', kind: 'unknown', message: t.cut },
+    steps: [
+      step('sheet', 'excel_generator', t.sheet, 'compensable', { state: 'undo_failed', attempts: [{ n: 1, started: ago(500), ended: ago(490) }], undo: { possible: false, error: {
+        kind: 'conflict', message: t.changed, changes: [
+          { what: '/output/a<b>.csv', diff: ['-kettle,1', '+kettle,2'] }, { what: 'sales row 3: amount', then: '640', now: '<script>1</script>' }] } } }),
+      step('mail', 'email_sender', t.mail, 'irreversible', { state: 'unknown', needs: ['sheet'], attempts: [{ n: 1, started: ago(480), ended: ago(450), error: { kind: 'unknown', message: t.cut, doubt: true } }] }),
+    ],
+    can: { settle: true },
+  })
+}
+
+/** A fork whose mail is still held back. */
+export function held(id, lang) {
+  const t = text[lang]
+  return view(id, 'waiting', {
+    rev: 8, title: t.held, origin: 'fork', lang, author: 'person', created: ago(20), fork: { run: 'r3f-bbbbbbbbbb', step: 'mail' }, params: { to: 'team@example.com' },
+    steps: [
+      step('sheet', 'excel_generator', t.sheet, 'compensable', { state: 'done', taken: 'r3f-bbbbbbbbbb', summary: t.file }),
+      step('check', 'email_sender', t.asked, 'irreversible', { state: 'running', needs: ['sheet'], check: { state: 'asking', tries: 3, error: { kind: 'unavailable', message: t.refused } } }),
+      step('mail', 'email_sender', t.mail, 'irreversible', { state: 'waiting', needs: ['sheet'], wait_until: ago(-300) }),
+    ],
+    can: { cancel: true },
+  })
+}
+
+/** What an undo of the wide run would do. */
+export function undoPlan(run, lang) {
+  const t = text[lang]
+  return {
+    run: run.id, title: run.title, can: run.can.undo === true, steps: [
+      { id: 'mail', title: t.mail, plugin: 'email_sender', state: 'done', summary: t.sent, blocked: 'irreversible' },
+      { id: 'trend', title: t.trend, plugin: 'chart', state: 'done', until: ago(60), blocked: 'expired' },
+      { id: 'sheet', title: t.sheet, plugin: 'excel_generator', state: 'done', summary: t.file, until: ago(-86_400), look: 'changed', would: t.undo,
+        problem: { kind: 'conflict', message: t.changed, changes: [{ what: '/output/2026-11-22.xlsx', then: '18 kB', now: '19 kB' }] } },
+    ],
+  }
+}
+
 export function tasks() {
   return [
-    { task_id: 'daily_report_gen', title: '', owner: 'mei', next: ago(-40_000), last_run: 'r3f-bbbbbbbbbb', enabled: true, plan: {
-      task_id: 'daily_report_gen', trigger: { type: 'cron', schedule: '0 9 * * *', timezone: 'Asia/Shanghai', misfire: 'once', grace: '2h', overlap: 'skip' },
+    { task_id: 'daily_report_gen', title: '', owner: 'mei', next: ago(-40_000), fires: ago(-40_120), last_run: 'r3f-bbbbbbbbbb', enabled: true, plan: {
+      task_id: 'daily_report_gen', trigger: { type: 'cron', schedule: '0 9 * * *', timezone: 'Asia/Shanghai', misfire: 'once', grace: '2h', overlap: 'skip', calendar: 'cn', jitter: '5m', expect: '30m' },
+      params: { to: 'team@example.com', regions: ['华东'], most: 10 },
       steps: [
         { id: 'query', plugin: 'database_query', params: { sql: 'SELECT * FROM sales WHERE date=CURRENT_DATE' } },
         { id: 'sheet', plugin: 'excel_generator', params: { template: '/templates/report.xlsx', output: '/output/{{date}}.xlsx' } },
@@ -131,10 +177,39 @@ export function tasks() {
 
 export function fires() {
   return [
-    { at: ago(50_000), fired: true, run: 'r3f-bbbbbbbbbb', outcome: 'done' },
-    { at: ago(136_400), fired: false, why: 'the host was off for 3 h, longer than the grace of 2 h' },
+    { at: ago(50_000), fired: true, fired_at: ago(49_880), run: 'r3f-bbbbbbbbbb', outcome: 'done' },
+    { at: ago(136_400), fired: false, why: 'the host was off for 3 h, longer than the grace of 2 h', more: 4 },
     { at: ago(222_800), fired: true, run: 'r3f-cccccccccc', outcome: 'rolled_back', why: 'fired 10 s late' },
     { at: ago(309_200), fired: true, run: 'r3f-zzzzzzzzzz' },
+  ]
+}
+
+export function alerts() {
+  return [
+    { id: 'aqwertyuiop', key: 'late/daily/1', kind: 'missed', title: { en: 'daily_report_gen has not ended well in time', zh: 'daily_report_gen 未按时完成' },
+      text: { en: 'It has not begun.\n<b>Look</b> at it.', zh: '尚未开始。\n<b>请查看</b>。' }, user: 'mei', run: 'r3f-cccccccccc', task: 'daily_report_gen', at: ago(900), resolved: false },
+    { id: 'aasdfghjkl', key: 'budget/1', kind: 'budget', title: { en: 'A budget is used up', zh: '预算已用完' }, text: { en: 'all tokens', zh: 'all tokens' }, at: ago(90_000), resolved: true, by: 'li' },
+  ]
+}
+
+export function letters() {
+  return [
+    { id: 'd1', kind: 'message', at: ago(4_000), platform: 'telegram', user: 'li', text: 'What about <i>this</i>?' },
+    { id: 'd2', kind: 'answer', at: ago(8_000), platform: 'slack', text: 'The report is ready.' },
+  ]
+}
+
+export function budgets() {
+  return [
+    { budget: 'user tokens 200000/day', for: 'mei', limit: 200_000, used: 50_000, until: ago(-40_000) },
+    { budget: 'all money 5/month', for: 'all', limit: 5, used: 5.25, until: ago(-400_000) },
+  ]
+}
+
+export function files() {
+  return [
+    { path: '/output/2026-11-22.xlsx', version: 3, hash: 'b1946ac9', size: 18432, at: ago(3_022), run: 'r3f-bbbbbbbbbb', step: 'sheet' },
+    { path: '/templates/report.xlsx', version: 1, hash: 'b1946ac8', size: 9000, at: ago(90_000) },
   ]
 }
 

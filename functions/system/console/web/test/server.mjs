@@ -19,6 +19,13 @@ class Refusal extends Error {
 
 export class Fake {
   lang = 'en'
+  /** The role of the person. */
+  role = 'owner'
+  /** What is stopped until it is resumed. */
+  brakes = []
+  alerts = samples.alerts()
+  letters = samples.letters()
+  budgets = samples.budgets()
   /** The path that a proxy puts in front. */
   prefix = ''
   /** Drops every connection. */
@@ -27,6 +34,15 @@ export class Fake {
   refusals = []
   /** The bodies of the messages that were accepted. */
   messages = []
+  /** The workspace's files, by path, and the bodies of uploads. */
+  files = new Map(samples.files().map((file) => [file.path, file]))
+  uploads = []
+  /** The bodies that started tasks. */
+  started = []
+  /** What was done with dead letters. */
+  posted = []
+  /** The bodies of the edits of plans. */
+  edits = []
   /** The Last-Event-ID of each stream. */
   resumed = []
   /** How many times a message came. */
@@ -111,7 +127,7 @@ export class Fake {
     const body = await read(req)
     if (name === 'system-auth' && path === '/signin') return this.#signin(req, res, JSON.parse(body))
     if (!/hearth_session=mei/.test(req.headers.cookie ?? '')) throw new Refusal('unauthorized', 'sign in first', { next: 'hearth user token NAME' })
-    const call = { req, res, url, path, body: body && JSON.parse(body) }
+    const call = { req, res, url, path, body: body && name !== 'system-files' ? JSON.parse(body) : body }
     const handler = { 'system-auth': this.#auth, 'adapter-web': this.#chat, 'system-tasks': this.#system, 'system-mail': this.#mail, 'system-files': this.#files }[name]
     if (!handler) throw new Refusal('not_found', `no function ${name}`)
     const answer = await handler.call(this, call)
@@ -145,11 +161,11 @@ export class Fake {
     if (!user) throw new Refusal('unauthorized', 'this code is not valid, or was used already', { next: 'hearth user token NAME' })
     if (!code.startsWith('ht_')) this.#codes.delete(code)
     res.setHeader('Set-Cookie', `hearth_session=${user}; HttpOnly; SameSite=Strict; Path=/`)
-    json(res, 200, { user, role: 'owner' })
+    json(res, 200, { user, role: this.role })
   }
 
   #auth({ res, path, body }) {
-    if (path === '/me') return { user: 'mei', role: 'owner' }
+    if (path === '/me') return { user: 'mei', role: this.role }
     if (path === '/signout') {
       res.setHeader('Set-Cookie', 'hearth_session=; Max-Age=0; Path=/')
       return {}
@@ -262,7 +278,11 @@ export class Fake {
 
   async #system(call) {
     const [, first = '', second = '', third = ''] = call.path.split('/')
-    if (first === 'stop') return this.#stopRun(call.body.run)
+    if (first === 'stop') return call.req.method === 'GET' ? { stops: this.brakes } : this.#stop(call.body)
+    if (first === 'resume') return this.#resume(call.body)
+    if (first === 'alerts') return second ? this.#resolve(second) : { alerts: this.alerts }
+    if (first === 'dead') return this.#dead(second, third)
+    if (first === 'budget') return { budgets: this.budgets }
     if (first !== 'runs') return this.#task(call, first, second)
     if (second === '') return { runs: [...this.#runs.values()].map(brief).reverse() }
     const run = this.#runs.get(second)
@@ -274,6 +294,11 @@ export class Fake {
   }
 
   #act(run, verb, body) {
+    if (verb === 'preview') return samples.undoPlan(run, this.lang)
+    if (verb === 'edit') return this.#edit(run, body)
+    if (verb === 'settle') return this.#settle(run, body)
+    if (verb === 'fork') return this.#fork(run, body)
+    if (verb === 'freeze') return this.#freeze(run)
     if (!run.can[verb]) throw new Refusal('conflict', `the run is ${run.state}: ${verb} is not possible`)
     if (verb === 'approve' && body.digest && !run.digest.startsWith(body.digest)) throw new Refusal('conflict', 'the plan has changed since you saw it')
     if (verb === 'approve') void this.#execute(run)
@@ -282,6 +307,47 @@ export class Fake {
     if (verb === 'undo') void this.#undo(run)
     if (verb === 'retry') this.change(run, { state: 'running', can: { cancel: true }, error: null, ended: '' })
     return run
+  }
+
+  /** Changes a plan as edit.go does: bound to the digest that was seen, with a new one, and still waiting. */
+  #edit(run, { digest, set, approve }) {
+    this.edits.push({ digest, set, approve })
+    if (!run.can.edit) throw new Refusal('conflict', `the run is ${run.state}: it cannot edit now`)
+    if (!run.digest.startsWith(digest) || digest.length < 12) throw new Refusal('conflict', 'the plan was edited by li since it was shown', { field: 'digest' })
+    for (const [place, value] of Object.entries(set)) {
+      const [id, name] = place.split('.')
+      const step = run.steps.find((one) => one.id === id)
+      if (!step) throw new Refusal('invalid', `there is no step "${id}"`, { field: place })
+      if (name === 'to' && !JSON.stringify(value).includes('@')) throw new Refusal('invalid', 'not an address', { field: `steps.${id}.params.${name}` })
+      step.params = { ...step.params, [name]: value }
+      if (name === 'to') run.card = { ...run.card, recipients: [value].flat().map((to) => ({ to, external: true })) }
+    }
+    const revision = (run.approval.revision ?? 0) + 1
+    this.change(run, { digest: `${revision}d17${run.digest.slice(4)}`, approval: { ...run.approval, revision, editor: 'mei' } })
+    if (approve) void this.#execute(run)
+    return run
+  }
+
+  #settle(run, { step: id, did }) {
+    const step = run.steps.find((one) => one.id === id)
+    if (!step || typeof did !== 'boolean') throw new Refusal('invalid', 'say true when it happened, and false when it did not', { field: 'did' })
+    Object.assign(step, { state: did ? 'done' : 'failed', check: { state: did ? 'happened' : 'missing', by: 'mei' } })
+    this.change(run, { can: { retry: true } })
+    return run
+  }
+
+  #fork(run, { from = '', dry_run = false }) {
+    const id = `r3f-fork${String(this.#runs.size).padStart(6, '0')}`
+    const at = run.steps.findIndex((step) => step.id === from)
+    if (from && at < 0) throw new Refusal('invalid', `the run has no step "${from}"`, { field: 'from' })
+    const steps = run.steps.map((step, i) => (i < at ? { ...step, taken: run.id } : { ...step, state: 'planned', attempts: [] }))
+    this.addRun({ ...run, id, rev: 1, state: 'running', origin: 'fork', dry_run, fork: { run: run.id, ...(from && { step: from }) }, steps, can: { cancel: true } })
+    return this.#runs.get(id)
+  }
+
+  #freeze(run) {
+    if (run.state !== 'done') throw new Refusal('conflict', `only a run that did its work can be frozen, and this one is ${run.state}`)
+    return { task_id: `frozen_${run.id.split('-')[1]}`, title: run.title, params: { to: 'team@example.com' }, steps: run.steps.map(({ id, plugin, params }) => ({ id, plugin, params })) }
   }
 
   change(run, patch) {
@@ -322,6 +388,46 @@ export class Fake {
     return { stopped: [id] }
   }
 
+  /** Stops as stop.go does: what is done to others lasts, and what one does to oneself does not. */
+  #stop({ user, run }) {
+    if (run) return { ...this.#stopRun(run), lasts: false }
+    if (user !== 'mei') this.#need('operator')
+    const lasts = user !== 'mei'
+    if (lasts) this.brakes = [...this.brakes.filter((brake) => brake.user !== (user || undefined)), { ...(user && { user }), by: 'mei', at: samples.ago(0) }]
+    const going = [...this.#runs.values()].filter((one) => one.can.cancel && (user === '' || one.user === user))
+    return { stopped: going.flatMap((one) => this.#stopRun(one.id).stopped), lasts }
+  }
+
+  #resume({ user }) {
+    this.#need(user ? 'operator' : 'admin')
+    const at = this.brakes.findIndex((brake) => (brake.user ?? '') === user)
+    if (at < 0) throw new Refusal('conflict', 'nothing is stopped there')
+    this.brakes = this.brakes.toSpliced(at, 1)
+    return { resumed: true }
+  }
+
+  #need(role) {
+    const roles = ['guest', 'member', 'operator', 'admin', 'owner']
+    if (roles.indexOf(this.role) < roles.indexOf(role)) throw new Refusal('forbidden', `this needs the role ${role}, and you have ${this.role}`)
+  }
+
+  #resolve(id) {
+    const alert = this.alerts.find((one) => one.id === id)
+    if (!alert) throw new Refusal('not_found', `no alert ${id}`)
+    return Object.assign(alert, { resolved: true, by: 'mei' })
+  }
+
+  #dead(id, verb) {
+    this.#need('operator')
+    if (!id) return { letters: this.letters }
+    const letter = this.letters.find((one) => one.id === id)
+    if (!letter) throw new Refusal('not_found', `no such dead letter: "${id}"`, { next: 'hearth dead list' })
+    if (verb !== 'redrive' && verb !== 'discard') throw new Refusal('not_found', `a dead letter cannot ${verb}`)
+    this.letters = this.letters.filter((one) => one !== letter)
+    this.posted.push(`${verb} ${id}`)
+    return letter
+  }
+
   #task({ req, body }, id, verb) {
     if (id === '') return { tasks: [...this.#tasks.values()] }
     if (req.method === 'PUT') return this.#putTask(id, body)
@@ -331,6 +437,10 @@ export class Fake {
     if (verb === 'history') return { fires: samples.fires() }
     if (verb === 'enable' || verb === 'disable') return Object.assign(task, { enabled: verb === 'enable' })
     if (verb === 'run') {
+      for (const name of Object.keys(body.params ?? {})) {
+        if (!(name in (task.plan.params ?? {}))) throw new Refusal('invalid', `the plan has no parameter "${name}"`, { field: `params.${name}` })
+      }
+      this.started.push(body)
       const run = samples.wide(`r3f-manual${String(this.#runs.size).padStart(4, '0')}`, this.lang)
       this.#runs.set(run.id, run)
       return { run: run.id }
@@ -346,6 +456,15 @@ export class Fake {
     return task
   }
 
+  #upload(method, path, body) {
+    if (method !== 'PUT') throw new Refusal('not_found', `there is no ${method} /upload`)
+    if (path.split('/').includes('..')) throw new Refusal('invalid', '".." leads out of the workspace', { field: 'path' })
+    const file = { path, version: (this.files.get(path)?.version ?? 0) + 1, hash: 'b1946ac9', size: body.length, at: samples.ago(0), run: 'upload', step: 'mei' }
+    this.files.set(path, file)
+    this.uploads.push(body)
+    return file
+  }
+
   #mail({ res, path }) {
     const [, id = '', part = ''] = path.split('/')
     if (id === '') return { mails: samples.mails().map(({ text, html, ...head }) => head) }
@@ -355,8 +474,10 @@ export class Fake {
     return void res.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Disposition': 'attachment' }).end('bytes')
   }
 
-  #files({ res, url }) {
+  #files({ req, res, url, path: route, body }) {
     const path = url.searchParams.get('path')
+    if (route === '/list') return { files: [...this.files.values()] }
+    if (route === '/upload') return this.#upload(req.method, path, body)
     res.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Disposition': 'attachment' }).end(`content of ${path}`)
   }
 }
@@ -385,6 +506,8 @@ export function furnish(fake, lang) {
   fake.lang = lang
   fake.addRun(samples.broken('r3f-cccccccccc', lang))
   fake.addRun(samples.wide('r3f-bbbbbbbbbb', lang))
+  fake.addRun(samples.held('r3f-eeeeeeeeee', lang))
+  fake.addRun(samples.doubtful('r3f-dddddddddd', lang))
   fake.addRun(samples.report('r3f-aaaaaaaaaa', lang))
   const t = samples.words(lang)
   fake.addSession('web-old', t.broken, [{ type: 'user', key: 'k0', text: t.broken, from: 'mei', at: samples.ago(7_400) }], samples.ago(7_400))

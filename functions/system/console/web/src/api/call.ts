@@ -19,7 +19,7 @@ export function address(path: string, query: Record<string, string | number | un
 export interface Request {
   method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
   query?: Record<string, string | number | undefined>
-  /** Sent as JSON; a string is sent as it is. */
+  /** Sent as JSON; a string is sent as it is, and so are bytes. */
   body?: unknown
   headers?: Record<string, string>
   signal?: AbortSignal
@@ -43,7 +43,9 @@ export async function open(path: string, request: Request): Promise<Response> {
   const timeout = AbortSignal.timeout(request.timeout ?? 20_000)
   const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout
   const init: RequestInit = { method: request.method ?? 'GET', headers: { ...request.headers }, signal }
-  if (request.body !== undefined) {
+  if (request.body instanceof Blob) {
+    init.body = request.body
+  } else if (request.body !== undefined) {
     init.body = typeof request.body === 'string' ? request.body : JSON.stringify(request.body)
     init.headers = { ...request.headers, 'Content-Type': 'application/json' }
   }

@@ -10,9 +10,19 @@ export type StepState =
 
 export type Verb = 'approve' | 'deny' | 'cancel' | 'retry' | 'undo'
 
+/** Something that is not as a step left it. */
+export interface Change {
+  what: string
+  then?: string
+  now?: string
+  diff?: string[] | null
+}
+
 export interface Problem {
   kind: string
   message: string
+  /** Why an undo refused. */
+  changes?: Change[] | null
 }
 
 export interface Attempt {
@@ -43,7 +53,7 @@ export interface StepUndo {
   possible: boolean
   until?: string
   state?: string
-  error?: Problem | string | null
+  error?: Problem | null
   started?: string
   ended?: string
 }
@@ -62,6 +72,18 @@ export interface Step {
   undo?: StepUndo | null
   needs?: string[] | null
   wait_until?: string
+  /** The run that did it, when this one is a fork of it. */
+  taken?: string
+  check?: StepCheck | null
+}
+
+/** How it was found out, or is, what became of a step that was in doubt. */
+export interface StepCheck {
+  state: string
+  /** The person who said so; none for the step's plugin. */
+  by?: string
+  tries?: number
+  error?: Problem | null
 }
 
 export interface Recipient {
@@ -84,6 +106,10 @@ export interface Approval {
   by?: string
   at?: string
   expires?: string
+  role?: string
+  four_eyes?: boolean
+  revision?: number
+  editor?: string
 }
 
 export interface Run {
@@ -107,7 +133,41 @@ export interface Run {
   card?: Card | null
   dry_run?: boolean
   steps?: Step[] | null
-  can?: Partial<Record<Verb, boolean>>
+  can?: Partial<Record<Verb | 'edit' | 'settle', boolean>>
+  author?: string
+  params?: unknown
+  install?: boolean
+  fork?: { run: string; step?: string } | null
+}
+
+/** What an undo of a run would do now, newest step first. */
+export interface UndoPlan {
+  run: string
+  title: string
+  can: boolean
+  steps: UndoStep[] | null
+}
+
+export interface UndoStep {
+  id: string
+  title: string
+  plugin: string
+  state: StepState
+  summary?: string
+  until?: string
+  /** Why it cannot be taken back: irreversible, expired. */
+  blocked?: string
+  /** How its plugin finds the world: ready, changed, unknown. */
+  look?: string
+  would?: string
+  problem?: Problem | null
+}
+
+/** A stop that lasts: of a user, or without one of everything. */
+export interface Brake {
+  user?: string
+  by: string
+  at: string
 }
 
 export interface Trigger {
@@ -119,12 +179,18 @@ export interface Trigger {
   overlap?: string
   phrase?: string
   calendar?: string
+  /** How much later a slot may fire. */
+  jitter?: string
+  /** How long after a slot its run has to have ended well. */
+  expect?: string
 }
 
 export interface Plan {
   task_id?: string
   title?: string
   trigger?: Trigger | null
+  /** What people may change about it, each with its default. */
+  params?: unknown
   steps: { id?: string; plugin: string; params?: unknown }[]
 }
 
@@ -134,6 +200,8 @@ export interface Task {
   owner?: string
   plan: Plan
   next?: string
+  /** When the next slot fires, if its jitter makes that later. */
+  fires?: string
   last_run?: string
   enabled: boolean
 }
@@ -141,10 +209,13 @@ export interface Task {
 export interface Fire {
   at: string
   fired?: boolean
+  fired_at?: string
   run?: string
   /** The state of the run; none when it is forgotten, or never was. */
   outcome?: string
   why?: string
+  /** Skipped slots before it that have no row of their own. */
+  more?: number
 }
 
 export interface Attachment {
@@ -190,3 +261,43 @@ export type ChatEvent =
       files?: ChatFile[] | null; run?: string; repeated?: boolean; at: string
     }
   | { type: 'run'; run: string; state: string; step?: string; status?: string; at?: string }
+
+/** A text in both languages. */
+export interface Phrase {
+  en: string
+  zh: string
+}
+
+/** A reason why people were called. */
+export interface Alert {
+  id: string
+  kind: string
+  title: Phrase
+  text: Phrase
+  user?: string
+  run?: string
+  task?: string
+  at: string
+  count?: number
+  resolved: boolean
+  by?: string
+}
+
+/** A message that could not be answered, or an answer that could not be delivered. */
+export interface Letter {
+  id: string
+  kind: string
+  at: string
+  platform: string
+  user?: string
+  text: string
+}
+
+/** Where a budget stands. */
+export interface BudgetLine {
+  budget: string
+  for: string
+  limit: number
+  used: number
+  until: string
+}

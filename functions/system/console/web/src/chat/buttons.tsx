@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { Button } from '../api/types.ts'
+import { bodyOf, sure } from '../runs/actions.tsx'
 import { act, useRun } from '../runs/store.ts'
 import type { Answer } from './conversation.ts'
 import { type Press, press } from './press.ts'
@@ -36,7 +37,7 @@ function Decide({ button, what }: { button: Button; what: Press }) {
   const decide = async () => {
     if (!run) return
     setBusy(true)
-    await act(run, what.verb, what.verb === 'approve' && run.digest ? { digest: run.digest } : {})
+    if (what.verb !== 'undo' || (await sure(run))) await act(run, what.verb, bodyOf(run, what.verb))
     setBusy(false)
   }
   const off = busy || !run?.can?.[what.verb] || (what.verb === 'approve' && changed)

@@ -1,17 +1,15 @@
 import { useState } from 'preact/hooks'
 import type { Run, Verb } from '../api/types.ts'
-import { type Key, t } from '../i18n.ts'
-import { ask } from '../ui/ask.tsx'
+import { t } from '../i18n.ts'
 import { Command } from '../ui/command.tsx'
 import { Icon, type IconName } from '../ui/icon.tsx'
+import { base } from './fold.ts'
 import { act } from './store.ts'
 
 interface Look {
   icon: IconName
   style: string
   command: (id: string) => string
-  /** Asked first, because it reaches into the world or cannot be continued. */
-  ask?: { title: Key; text: Key }
 }
 
 const looks: Record<Verb, Look> = {
@@ -19,7 +17,7 @@ const looks: Record<Verb, Look> = {
   deny: { icon: 'close', style: '', command: (id) => `hearth deny ${id}` },
   cancel: { icon: 'stop', style: '', command: (id) => `hearth runs cancel ${id}` },
   retry: { icon: 'retry', style: '', command: (id) => `hearth runs retry ${id}` },
-  undo: { icon: 'undo', style: '', command: (id) => `hearth runs undo ${id}`, ask: { title: 'ask.undo', text: 'ask.undo.text' } },
+  undo: { icon: 'undo', style: '', command: (id) => `hearth runs undo ${id}` },
 }
 
 const order: Verb[] = ['approve', 'deny', 'cancel', 'retry', 'undo']
@@ -30,10 +28,8 @@ export function Actions({ run }: { run: Run }) {
   const possible = order.filter((verb) => run.can?.[verb])
   if (possible.length === 0) return null
   const press = async (verb: Verb) => {
-    const question = looks[verb].ask
-    if (question && !(await ask({ title: t(question.title), text: t(question.text), yes: t(`verb.${verb}`) }))) return
     setBusy(verb)
-    await act(run, verb, bodyOf(run, verb))
+    if (verb !== 'undo' || (await sure(run))) await act(run, verb, bodyOf(run, verb))
     setBusy('')
   }
   return (
@@ -50,8 +46,14 @@ export function Actions({ run }: { run: Run }) {
   )
 }
 
+/** Asks before an undo, with what it would do. Most visits take nothing back, so the code comes when it is needed. */
+export async function sure(run: Run): Promise<boolean> {
+  const { askUndo } = await import('./undo.tsx')
+  return askUndo(run)
+}
+
 /** An approval carries the digest of the plan on the screen: had it changed meanwhile, the server refuses. */
-function bodyOf(run: Run, verb: Verb): Record<string, string> {
+export function bodyOf(run: Run, verb: Verb): Record<string, string> {
   return verb === 'approve' && run.digest ? { digest: run.digest } : {}
 }
 
@@ -60,13 +62,13 @@ export function RetryFrom({ run, step }: { run: Run; step: string }) {
   const [busy, setBusy] = useState(false)
   const press = async () => {
     setBusy(true)
-    await act(run, 'retry', { from: step })
+    await act(run, 'retry', { from: base(step) })
     setBusy(false)
   }
   return (
     <span class="action">
       <button type="button" disabled={busy} onClick={() => void press()}><Icon of="retry" />{t('retry.from')}</button>
-      <Command line={`hearth runs retry ${run.id} --from ${step}`} />
+      <Command line={`hearth runs retry ${run.id} --from ${base(step)}`} />
     </span>
   )
 }

@@ -1,14 +1,14 @@
 import type { Run, Step } from '../api/types.ts'
-import { now } from '../attention.ts'
 import { name, t } from '../i18n.ts'
 import { Link } from '../navigation.tsx'
-import { clock } from '../ui/clock.ts'
 import { Icon } from '../ui/icon.tsx'
 import { RunPill, StepSign } from '../ui/state.tsx'
 import { Actions } from './actions.tsx'
 import { Files } from './files.tsx'
-import { isActive, steps, time } from './fold.ts'
+import { Check, Settle } from './doubt.tsx'
+import { isActive, steps } from './fold.ts'
 import { Lines, Radius } from './radius.tsx'
+import { Recall } from './recall.tsx'
 
 /** A run as it stands, inside a conversation: the plan while it waits, then its progress, then its receipts. */
 export function RunCard({ run }: { run: Run }) {
@@ -52,6 +52,9 @@ function Receipts({ run }: { run: Run }) {
           <div>
             <span class="what">{step.title || step.id}</span>
             <Proof step={step} active={isActive(run)} />
+            <Check step={step} />
+            <Recall run={run} step={step} />
+            <Settle run={run} step={step} />
             <Files files={step.files} owner={run.user} />
           </div>
         </li>
@@ -60,13 +63,10 @@ function Receipts({ run }: { run: Run }) {
   )
 }
 
-/** What a step has to show for itself: its summary, its error, or how long it can still be recalled. */
+/** What a step has to show for itself: its summary, its error, or why its undo failed. */
 function Proof({ step, active }: { step: Step; active: boolean }) {
-  const until = time(step.wait_until)
-  if (step.state === 'waiting' && until !== undefined && until > now.value) {
-    return <span class="proof wait">{t('step.waits', { n: Math.ceil((until - now.value) / 1000), at: clock(until, true) })}</span>
-  }
-  const error = step.attempts?.at(-1)?.error
+  if (step.state === 'waiting') return null
+  const error = step.state === 'undo_failed' ? step.undo?.error : step.attempts?.at(-1)?.error
   if (error && step.state !== 'done') return <span class="proof bad">{error.message}</span>
   if (step.summary) return <span class="proof">{step.summary}</span>
   return active || step.state === 'done' ? null : <span class="proof">{name('step', step.state)}</span>

@@ -2,11 +2,15 @@ import type { Run, Step, StepUndo } from '../api/types.ts'
 import { now } from '../attention.ts'
 import { name, t } from '../i18n.ts'
 import { clock, full, span } from '../ui/clock.ts'
-import { Icon } from '../ui/icon.tsx'
 import { StepPill } from '../ui/state.tsx'
 import { RetryFrom } from './actions.tsx'
+import { ForkFrom } from './again.tsx'
+import { Check, Settle } from './doubt.tsx'
 import { Files } from './files.tsx'
 import { time } from './fold.ts'
+import { Recall } from './recall.tsx'
+import { Taken } from './taken.tsx'
+import { Refusal } from './undo.tsx'
 import { Value } from './value.tsx'
 
 /** Everything about one step: what went in, what came out, what went wrong, what can be undone. */
@@ -21,7 +25,10 @@ export function Inspector({ run, step }: { run: Run; step: Step }) {
         {step.id !== step.plugin && <code>{step.id}</code>}<code>{step.plugin}</code>
         {step.effect && <span>{name('effect', step.effect)}</span>}
       </p>
-      <Waiting step={step} />
+      <Taken step={step} />
+      <Recall run={run} step={step} />
+      <Check step={step} />
+      <Settle run={run} step={step} />
       <Problems step={step} />
       {step.summary && <p class="summary">{step.summary}</p>}
       <Files files={step.files} owner={run.user} />
@@ -29,16 +36,12 @@ export function Inspector({ run, step }: { run: Run; step: Step }) {
       <Part title={t('step.result')} value={step.result} />
       <Attempts step={step} />
       <Undo undo={step.undo} />
-      {run.can?.retry && <div class="actions"><RetryFrom run={run} step={step.id} /></div>}
+      <div class="actions">
+        {run.can?.retry && <RetryFrom run={run} step={step.id} />}
+        <ForkFrom run={run} step={step.id} />
+      </div>
     </section>
   )
-}
-
-function Waiting({ step }: { step: Step }) {
-  const until = time(step.wait_until)
-  if (until === undefined || step.state !== 'waiting' || until <= now.value) return null
-  const n = Math.ceil((until - now.value) / 1000)
-  return <p class="waiting"><Icon of="clock" />{t('step.waits', { n, at: clock(until, true) })}</p>
 }
 
 function Problems({ step }: { step: Step }) {
@@ -77,7 +80,6 @@ function Attempts({ step }: { step: Step }) {
 function Undo({ undo }: { undo: StepUndo | null | undefined }) {
   if (!undo || (!undo.possible && !undo.state && !undo.error)) return null
   const until = time(undo.until)
-  const error = typeof undo.error === 'string' ? undo.error : undo.error?.message
   return (
     <div class="part">
       <h4>{t('step.undo')}</h4>
@@ -86,7 +88,7 @@ function Undo({ undo }: { undo: StepUndo | null | undefined }) {
         {undo.possible && <span>{t('undo.possible')}</span>}
         {undo.possible && until !== undefined && <span>{t('undo.until', { at: full(until) })}</span>}
       </p>
-      {error && <div class="error"><p>{error}</p></div>}
+      {undo.error && <Refusal problem={undo.error} />}
     </div>
   )
 }

@@ -12,7 +12,9 @@ import { Failure, Loading } from '../ui/notice.tsx'
 import { RunPill, StepSign } from '../ui/state.tsx'
 import { Ago } from '../ui/when.tsx'
 import { Actions } from './actions.tsx'
+import { Again } from './again.tsx'
 import { Dry, title } from './card.tsx'
+import { EditPlan } from './edit.tsx'
 import { base, focus, grouped, steps, time } from './fold.ts'
 import { Gantt } from './gantt.tsx'
 import { Inspector } from './inspector.tsx'
@@ -68,10 +70,13 @@ function Head({ run }: { run: Run }) {
         <Ago at={run.created} />
         {from !== undefined && run.state !== 'waiting_approval' && <span>{span((time(run.ended) ?? now.value) - from)}</span>}
         <Decision run={run} />
+        {run.author && <span>{name('author', run.author)}</span>}
+        {run.fork && <span>{t('fork.of')} <Link to={{ at: 'runs', run: run.fork.run, ...(run.fork.step && { step: run.fork.step }) }}><code>{run.fork.run}</code></Link></span>}
       </p>
       {run.text && run.text !== title(run) && <blockquote>{run.text}</blockquote>}
       {run.error && <p class="trouble" role="alert"><Icon of="alert" />{run.error.message}</p>}
       <Actions run={run} />
+      <Again run={run} />
     </header>
   )
 }
@@ -91,6 +96,7 @@ function Proposal({ run }: { run: Run }) {
       <h2>{t('card.title')}</h2>
       <Lines run={run} />
       <Radius run={run} />
+      <EditPlan run={run} />
     </section>
   )
 }

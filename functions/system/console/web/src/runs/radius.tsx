@@ -1,8 +1,9 @@
 import type { Run } from '../api/types.ts'
-import { t } from '../i18n.ts'
+import { now } from '../attention.ts'
+import { name, t } from '../i18n.ts'
 import { Icon } from '../ui/icon.tsx'
-import { Ago } from '../ui/when.tsx'
-import { steps } from './fold.ts'
+import { full, span } from '../ui/clock.ts'
+import { steps, time } from './fold.ts'
 
 /** What a plan is going to touch: what it reads, writes and sends to whom, and what could be undone. */
 export function Radius({ run }: { run: Run }) {
@@ -31,12 +32,7 @@ export function Radius({ run }: { run: Run }) {
           <dd>{t('card.undoable.of', { n: card.undoable ?? 0, total: card.total })}</dd>
         </>
       ) : null}
-      {run.state === 'waiting_approval' && run.approval?.expires && (
-        <>
-          <dt>{t('card.expires')}</dt>
-          <dd><Ago at={run.approval.expires} /></dd>
-        </>
-      )}
+      {run.state === 'waiting_approval' && <Waits run={run} />}
       {run.state === 'waiting_approval' && run.digest && (
         <>
           <dt>{t('card.digest')}</dt>
@@ -45,6 +41,31 @@ export function Radius({ run }: { run: Run }) {
       )}
     </dl>
   )
+}
+
+/** Who may decide about a plan that waits, who changed it, and how long it is open. */
+function Waits({ run }: { run: Run }) {
+  const approval = run.approval ?? undefined
+  const expires = time(approval?.expires)
+  const who = [approval?.role && t('approval.role', { role: name('role', approval.role) }), approval?.four_eyes && t('approval.foureyes')].filter(Boolean)
+  return (
+    <>
+      {run.author && <><dt>{t('card.author')}</dt><dd>{name('author', run.author)}</dd></>}
+      {who.length > 0 && <><dt>{t('approval')}</dt><dd>{who.join(' · ')}</dd></>}
+      {approval?.revision ? <><dt>{t('card.edited')}</dt><dd>{t('card.edited.by', { n: approval.revision, by: approval.editor ?? '' })}</dd></> : null}
+      {expires !== undefined && (
+        <>
+          <dt>{t('card.expires')}</dt>
+          <dd><span role="timer" title={full(expires)}>{expires > now.value ? t('card.expires.in', { left: left(expires - now.value) }) : t('run.expired')}</span></dd>
+        </>
+      )}
+    </>
+  )
+}
+
+/** Says how much time is left, in whole seconds. */
+function left(ms: number): string {
+  return span(Math.max(1, Math.floor(ms / 1000)) * 1000)
 }
 
 /** Puts in the day of the run, which was fixed when the plan was made. */

@@ -110,7 +110,7 @@ export async function watchRun(id: string, signal: AbortSignal): Promise<void> {
 }
 
 /** Does something to a run and takes over the view that comes back. Reports whether it worked. */
-export async function act(run: Run, verb: Verb, body: Record<string, string> = {}): Promise<boolean> {
+export async function act(run: Run, verb: Verb | 'edit' | 'settle', body: Record<string, unknown> = {}): Promise<boolean> {
   try {
     take(await call<Run>(`system-tasks/runs/${run.id}/${verb}`, { method: 'POST', body }))
     return true

@@ -15,6 +15,7 @@ import { useRead } from '../ui/use.ts'
 import { Ago } from '../ui/when.tsx'
 import { describe } from './describe.ts'
 import { Editor } from './editor.tsx'
+import { Params, runTask } from './run.tsx'
 
 /** One automation: when it runs, what it did, and its JSON. */
 export function TaskPage({ id }: { id: string }) {
@@ -32,6 +33,7 @@ export function TaskPage({ id }: { id: string }) {
         <Facts task={task} />
         <TaskActions task={task} changed={read.again} />
       </header>
+      <Params task={task} />
       <section class="panel">
         <h2>{t('task.history')}</h2>
         <History fires={history.value?.fires ?? []} />
@@ -45,11 +47,16 @@ export function TaskPage({ id }: { id: string }) {
 }
 
 function Facts({ task }: { task: Task }) {
+  const trigger = task.plan.trigger
   return (
     <p class="facts">
       {task.title && <code>{task.task_id}</code>}
       <span>{describe(task.plan.trigger)}</span>
       {task.enabled && task.next && <span>{t('task.next')} <Ago at={task.next} /></span>}
+      {task.enabled && task.fires && <span>{t('task.fires', { at: full(time(task.fires) ?? 0) })}</span>}
+      {trigger?.calendar && <span>{t('task.calendar', { name: trigger.calendar })}</span>}
+      {trigger?.jitter && <span>{t('task.jitter', { time: trigger.jitter })}</span>}
+      {trigger?.expect && <span>{t('task.expect', { time: trigger.expect })}</span>}
       {task.owner && <span>{task.owner}</span>}
       {task.last_run && <Link to={{ at: 'runs', run: task.last_run }}>{t('task.last')}</Link>}
     </p>
@@ -58,10 +65,6 @@ function Facts({ task }: { task: Task }) {
 
 function TaskActions({ task, changed }: { task: Task; changed: () => void }) {
   const path = `system-tasks/${encodeURIComponent(task.task_id)}`
-  const run = async (dry: boolean) => {
-    const answer = await call<{ run: string }>(`${path}/run`, { method: 'POST', body: { dry_run: dry } })
-    go({ at: 'runs', run: answer.run })
-  }
   const turn = async () => {
     await call(`${path}/${task.enabled ? 'disable' : 'enable'}`, { method: 'POST', body: {} })
     changed()
@@ -74,8 +77,8 @@ function TaskActions({ task, changed }: { task: Task; changed: () => void }) {
   const id = task.task_id
   return (
     <div class="actions" role="group" aria-label={t('actions')}>
-      <Action icon="play" label={t('task.run')} style="primary" command={`hearth task run ${id}`} act={() => run(false)} />
-      <Action icon="eye" label={t('task.dry')} command={`hearth task run ${id} --dry-run`} act={() => run(true)} />
+      <Action icon="play" label={t('task.run')} style="primary" command={`hearth task run ${id}`} act={() => runTask(task, false)} />
+      <Action icon="eye" label={t('task.dry')} command={`hearth task run ${id} --dry-run`} act={() => runTask(task, true)} />
       <Action icon={task.enabled ? 'stop' : 'check'} label={t(task.enabled ? 'task.disable' : 'task.enable')} act={turn} />
       <Action icon="trash" label={t('task.delete')} command={`hearth task delete ${id}`} act={remove} />
     </div>
@@ -114,10 +117,17 @@ function History({ fires }: { fires: Fire[] }) {
           {fire.outcome ? <RunPill state={fire.outcome} />
             : <span class={`pill ${fire.fired ? 'dim' : 'bad'}`}>{t(fire.fired ? 'fire.fired' : 'fire.missed')}</span>}
           <time dateTime={fire.at}>{full(time(fire.at) ?? 0)}</time>
-          <span class="why">{fire.why}</span>
+          <span class="why">{remarks(fire)}</span>
           {fire.run && <Link to={{ at: 'runs', run: fire.run }}>{fire.run}<Icon of="next" /></Link>}
         </li>
       ))}
     </ul>
   )
+}
+
+/** What there is to say about a slot: why it was skipped, how many before it were, and when it fired if that was later. */
+function remarks(fire: Fire): string {
+  const [due, fired] = [time(fire.at), time(fire.fired_at)]
+  const late = due !== undefined && fired !== undefined && fired - due >= 1000 ? t('fire.at', { at: full(fired) }) : ''
+  return [late, fire.why, fire.more ? t('fire.more', { n: fire.more }) : ''].filter(Boolean).join(' · ')
 }

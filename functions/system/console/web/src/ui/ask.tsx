@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals'
+import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { t } from '../i18n.ts'
 
@@ -8,6 +9,10 @@ interface Question {
   /** What the button says that does it. */
   yes: string
   danger?: boolean
+  /** What to look at before the answer. */
+  more?: ComponentChildren
+  /** It cannot be done: there is only something to look at. */
+  blocked?: boolean
 }
 
 const open = signal<(Question & { answer: (yes: boolean) => void }) | null>(null)
@@ -40,9 +45,10 @@ export function Questions() {
         <form method="dialog" onSubmit={() => question.answer(true)}>
           <h2 id="question">{question.title}</h2>
           <p>{question.text}</p>
+          {question.more}
           <div class="row end">
-            <button type="button" onClick={() => question.answer(false)}>{t('cancel')}</button>
-            <button type="submit" class={question.danger ? 'danger' : 'primary'} autofocus>{question.yes}</button>
+            <button type="button" onClick={() => question.answer(false)}>{t(question.blocked ? 'close' : 'cancel')}</button>
+            {!question.blocked && <button type="submit" class={question.danger ? 'danger' : 'primary'} autofocus>{question.yes}</button>}
           </div>
         </form>
       )}

@@ -45,6 +45,11 @@ export function bytes(n: number): string {
   return new Intl.NumberFormat(locale(), style).format(n / 1000 ** i)
 }
 
+/** Writes an amount. */
+export function amount(n: number): string {
+  return new Intl.NumberFormat(locale(), { maximumFractionDigits: 2 }).format(n)
+}
+
 /** Returns the name of a day of the week, 0 for Sunday. */
 export function weekday(n: number): string {
   // 4 January 1970 was a Sunday.

@@ -1,1 +1,0 @@
-import{$ as e,X as t,et as n,q as r}from"./index-DK90xO0O.js";function i(i,a){let[o,s]=n({}),[c,l]=n(0);t(()=>{let e=new AbortController;return i(e.signal).then(e=>s({value:e}),t=>{!e.signal.aborted&&t instanceof r&&s({fault:t})}),()=>e.abort()},[...a,c]);let u=e(()=>l(e=>e+1),[]);return{...o,again:u}}export{i as t};

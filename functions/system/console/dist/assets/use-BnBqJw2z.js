@@ -1,0 +1,1 @@
+import{A as e,J as t,W as n,q as r}from"./clock-D1bPGSbI.js";function i(i,a){let[o,s]=t({}),[c,l]=t(0);n(()=>{let t=new AbortController;return i(t.signal).then(e=>s({value:e}),n=>{!t.signal.aborted&&n instanceof e&&s({fault:n})}),()=>t.abort()},[...a,c]);let u=r(()=>l(e=>e+1),[]);return{...o,again:u}}export{i as t};
