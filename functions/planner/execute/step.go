@@ -16,6 +16,7 @@ import (
 	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/fn"
 	"github.com/hearthfaas/hearth/shared/journal"
+	"github.com/hearthfaas/hearth/shared/ledger"
 	"github.com/hearthfaas/hearth/shared/manifest"
 	"github.com/hearthfaas/hearth/shared/plugin"
 	"github.com/hearthfaas/hearth/shared/plugin/remote"
@@ -27,6 +28,10 @@ const sideBySide = 8
 
 // stopGrace is how long a step that acts may still come to its end after somebody said stop.
 const stopGrace = 500 * time.Millisecond
+
+// freshFor is how long after the announcement of an effect its holder trusts that the claim is still its own. One
+// that stood still for longer asks first: somebody else may be at the effect by now.
+const freshFor = ledger.Lease / 3
 
 // defaultWall bounds a call whose step and plugin say nothing.
 const defaultWall = 60 * time.Second
@@ -192,13 +197,20 @@ func (h *handler) runUnit(ctx, heeding context.Context, j *journal.Journal, p pr
 	if err != nil {
 		return h.fail(ctx, j, u, attempt, err)
 	}
+	announced := h.env.Now()
 	if err := j.Intent(ctx, flow.Event{Type: flow.Intent, Step: u.ID, Attempt: attempt, Params: p.params}); err != nil {
 		hold.Settle(ctx, nil)
 		return err
 	}
-	began := h.env.Now()
-	defer func() { hold.Settle(ctx, amounts(fact, h.env.Now().Sub(began))) }()
 	h.tell(ctx, j, u.ID, "running")
+	began := h.env.Now()
+	if began.Sub(announced) > freshFor {
+		if err := h.ledger.Extend(ctx, j.Claim()); err != nil {
+			hold.Settle(ctx, nil)
+			return err
+		}
+	}
+	defer func() { hold.Settle(ctx, amounts(fact, h.env.Now().Sub(began))) }()
 	call, cancel := context.WithTimeout(ctx, p.wall)
 	defer cancel()
 	job := remote.Job{Run: run, Unit: u, Manifest: p.manifest, Params: p.params, Input: p.input}
