@@ -101,9 +101,9 @@ func (c *Cluster) Hook(hook Hook) (remove func()) { return c.hooks.add(hook) }
 
 // Start starts a cluster on one redis-server in an empty folder. What was started is stopped by Stop, also after an
 // error.
-func Start(ctx context.Context, dir string, seed uint64, programs Programs, redisArgs ...string) (*Cluster, error) {
+func Start(ctx context.Context, dir string, seed uint64, programs Programs) (*Cluster, error) {
 	return startOn(ctx, dir, seed, programs, func(c *Cluster) (Store, error) {
-		return StartRedis(filepath.Join(dir, "redis"), c.secrets["redis-password"], redisArgs...)
+		return StartRedis(filepath.Join(dir, "redis"), c.secrets["redis-password"])
 	})
 }
 

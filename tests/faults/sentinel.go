@@ -85,7 +85,7 @@ func portOf(address string) string {
 	return port
 }
 
-// port is a port that the system gave: all of these have five digits, so that a frame keeps its lengths.
+// port is a port that the system gave: all of these have five digits, so that a text keeps its length.
 var port = regexp.MustCompile(`\b[0-9]{5}\b`)
 
 // guide carries a connection to a Sentinel, which tells of doors instead of servers.
@@ -101,11 +101,11 @@ func guide(client net.Conn, target string, ports map[string]string) {
 		server.Close()
 	}()
 	for back := bufio.NewReader(server); ; {
-		f, err := readFrame(back)
+		line, err := back.ReadBytes('\n')
 		if err != nil {
 			return
 		}
-		told := port.ReplaceAllFunc(f.raw, func(p []byte) []byte {
+		told := port.ReplaceAllFunc(line, func(p []byte) []byte {
 			if door, ok := ports[string(p)]; ok {
 				return []byte(door)
 			}

@@ -70,12 +70,11 @@ func run(ctx context.Context, o options) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	var c *faults.Cluster
+	start := faults.Start
 	if o.failovers > 0 {
-		c, err = faults.StartBehind(ctx, filepath.Join(dir, "run"), o.seed, programs)
-	} else {
-		c, err = faults.Start(ctx, filepath.Join(dir, "run"), o.seed, programs)
+		start = faults.StartBehind
 	}
+	c, err := start(ctx, filepath.Join(dir, "run"), o.seed, programs)
 	defer func() { err = errors.Join(err, c.Stop()) }()
 	if err != nil {
 		return false, err

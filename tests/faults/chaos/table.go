@@ -12,8 +12,8 @@ import (
 	"github.com/hearthfaas/hearth/tests/faults"
 )
 
-// starve is the longest that a message may wait for its answer behind those before it: two leases, the longest
-// backoff, and the longest fault.
+// starve is the longest that a message may wait for its answer behind those before it: six deliveries that the
+// platform did not take (pauses of 2, 4, 8, 16, 32 and 64 s: planner-reply), two leases, and the longest fault.
 const starve = 3 * time.Minute
 
 // worst is how much slower a quiet chat may get beside a hot one. The goal is 2; a busy machine gets a margin.
