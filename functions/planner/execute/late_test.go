@@ -17,10 +17,10 @@ import (
 func (b *bench) afterIntent(do func()) {
 	var mu sync.Mutex
 	written, done := false, false
-	b.store.Server().SetPreHook(func(_ *server.Peer, _ string, args ...string) bool {
+	b.store.Server().SetPreHook(func(_ *server.Peer, cmd string, args ...string) bool {
 		announces := slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "intent/") })
 		mu.Lock()
-		now := written && !done && !announces // a script that is not loaded yet is sent twice
+		now := written && !done && !announces && cmd == "EVALSHA" // not a command inside the script
 		written, done = written || announces, done || now
 		mu.Unlock()
 		if now {
