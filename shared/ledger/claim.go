@@ -65,7 +65,14 @@ func (l *Ledger) Claim(ctx context.Context, lane Lane, owner string) (*Work, err
 	if w.Attempt, err = strconv.Atoi(text(got[2])); err != nil {
 		return nil, fault.As(fault.Internal, err, "the attempts at %s", lane)
 	}
-	return w, l.open(w, got)
+	if err := l.open(w, got); err != nil || w.Outbox == nil {
+		return w, err
+	}
+	// That a delivery begins has to outlive this server: a repeat after a failover could not say that it is one.
+	if err := l.extend(ctx, w.Claim, true); err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 // open unseals what a claim found.
@@ -114,9 +121,11 @@ func (l *Ledger) open(w *Work, got []any) (err error) {
 }
 
 // Extend keeps a claim for another lease. Stale means that somebody else has the lane now.
-func (l *Ledger) Extend(ctx context.Context, c Claim) error {
+func (l *Ledger) Extend(ctx context.Context, c Claim) error { return l.extend(ctx, c, false) }
+
+func (l *Ledger) extend(ctx context.Context, c Claim, durable bool) error {
 	keys := []string{c.Lane.key("l"), c.Lane.shared("due")}
-	return l.fenced(c)(l.run(ctx, l.scripts.extend, false, keys, c.Owner, c.Epoch, string(c.Lane), Lease.Milliseconds()))
+	return l.fenced(c)(l.run(ctx, l.scripts.extend, durable, keys, c.Owner, c.Epoch, string(c.Lane), Lease.Milliseconds()))
 }
 
 // Hold extends a claim in the background while long work is under way. The context it returns ends, with

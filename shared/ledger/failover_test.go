@@ -104,6 +104,25 @@ func TestClaimLostInFailoverIsFenced(t *testing.T) {
 	finish(t, next, holder, ledger.Finish{Answer: []byte("right")})
 }
 
+// TestDeliveryIsMarkedOnTheReplica: nobody delivers before a replica knows that a delivery begins, so that a
+// repeat after a failover says that it may be one.
+func TestDeliveryIsMarkedOnTheReplica(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	l := ledgertest.Dial(t, "redis://"+p.master.Addr)
+	lane := l.Session("x")
+	until(t, "the replica confirms", func(ctx context.Context) error {
+		_, err := l.Post(ctx, lane, "a", []byte("news"))
+		return err
+	})
+	p.link.Hold()
+	_, err := l.Claim(t.Context(), lane, ledger.NewOwner())
+	wantKind(t, err, fault.Unavailable)
+	if w := claim(t, p.promote(t), lane); w.Outbox == nil || w.Outbox.Doubt {
+		t.Errorf("nobody delivered: %+v", w.Outbox)
+	}
+}
+
 // TestReplicaComesAndGoes: a process that has been there all the time waits for a replica that appears, and is
 // alone again when it has been gone for long.
 func TestReplicaComesAndGoes(t *testing.T) {

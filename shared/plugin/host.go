@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -54,11 +53,13 @@ func newHost(d *definition, env *fn.Env) *host {
 			IdleConnTimeout: 90 * time.Second,
 		}
 	}
-	return &host{definition: d, env: env, client: &http.Client{
+	h := &host{definition: d, env: env, client: &http.Client{
 		Transport: transport,
 		// A capability is for one address.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+	h.sweep()
+	return h
 }
 
 // ServeHTTP answers GET /manifest, and signed calls by POST.
@@ -152,8 +153,8 @@ func (h *host) run(ctx context.Context, wall time.Duration, req Request) (Respon
 	if err != nil {
 		return Response{}, err
 	}
-	if c.Dir, err = os.MkdirTemp(h.env.Setting("HEARTH_WORK", os.TempDir()), "call-"); err != nil {
-		return Response{}, fault.As(fault.Unavailable, err, "there is no room for the call's files").Try("set HEARTH_WORK to a folder that can be written")
+	if c.Dir, err = h.makeFolder(); err != nil {
+		return Response{}, err
 	}
 	defer tidy(c)
 	switch req.Op {
@@ -163,13 +164,6 @@ func (h *host) run(ctx context.Context, wall time.Duration, req Request) (Respon
 		return h.reconcile(c)
 	default:
 		return h.act(c)
-	}
-}
-
-// tidy removes the call's folder. What is left of it is a leak, not a reason to doubt the effect.
-func tidy(c *Call) {
-	if err := os.RemoveAll(c.Dir); err != nil {
-		c.Log.Error("the call's folder stays behind", "dir", c.Dir, "err", err)
 	}
 }
 

@@ -20,7 +20,7 @@ type Chaos struct {
 	Stops     int // of such processes, for longer than a lease
 	Restarts  int // of Redis, with kill -9
 	Breaks    int // of the way to Redis
-	Failovers int // of a store that is a Failover
+	Failovers int // of a store behind Sentinels
 	For       time.Duration
 	Rates     map[string]float64 // of the world's own trouble
 }
@@ -250,14 +250,14 @@ func (f *faults) restart(ctx context.Context) error {
 	return f.c.Redis.Start()
 }
 
-// failover lets the replica take over.
+// failover lets a replica take over that does not know the last writes.
 func (f *faults) failover(ctx context.Context) error {
-	store, ok := any(f.c.Redis).(Failover)
+	store, ok := f.c.Redis.(*Sentinel)
 	if !ok {
-		return errors.New("the store has no replica to fail over to")
+		return errors.New("one redis-server has no replica that could take over")
 	}
 	f.did("failover")
-	return store.Failover(ctx)
+	return store.failover(ctx)
 }
 
 // cut breaks the way to Redis in one of its ways, or makes Redis forget its scripts.
@@ -265,7 +265,7 @@ func (f *faults) cut(ctx context.Context) error {
 	trouble, lasts := Trouble(f.dice.IntN(5)), time.Duration(1000+f.dice.IntN(4000))*time.Millisecond
 	if trouble == Fine {
 		f.did("SCRIPT FLUSH")
-		return f.c.Redis.client.ScriptFlush(ctx).Err()
+		return f.c.Redis.Client().ScriptFlush(ctx).Err()
 	}
 	f.did(map[Trouble]string{Black: "black hole", OneWay: "answers lost for a while", Trickle: "one byte a second", Resetter: "resets"}[trouble])
 	f.c.Proxy.Set(trouble)

@@ -38,7 +38,7 @@ const owner = 7
 type Cluster struct {
 	Dir   string
 	Seed  uint64
-	Redis *Redis
+	Redis Store
 	Proxy *Proxy
 
 	programs Programs
@@ -54,7 +54,6 @@ type Cluster struct {
 	output   *os.File
 	posted   *record.Log
 	all      []*Replica
-	doors    []net.Listener
 
 	mu      sync.Mutex
 	updates int64
@@ -100,8 +99,20 @@ func (h *hooks) at(p Point) error {
 // Hook adds a hook until remove is called.
 func (c *Cluster) Hook(hook Hook) (remove func()) { return c.hooks.add(hook) }
 
-// Start starts a cluster in an empty folder. What was started is stopped by Stop, also after an error.
-func Start(ctx context.Context, dir string, seed uint64, programs Programs, redisArgs ...string) (*Cluster, error) {
+// Start starts a cluster on one redis-server in an empty folder. What was started is stopped by Stop, also after an
+// error.
+func Start(ctx context.Context, dir string, seed uint64, programs Programs) (*Cluster, error) {
+	return startOn(ctx, dir, seed, programs, func(c *Cluster) (Store, error) {
+		return StartRedis(filepath.Join(dir, "redis"), c.secrets["redis-password"])
+	})
+}
+
+// StartBehind is Start on a primary with replicas behind Sentinels.
+func StartBehind(ctx context.Context, dir string, seed uint64, programs Programs) (*Cluster, error) {
+	return startOn(ctx, dir, seed, programs, func(*Cluster) (Store, error) { return StartSentinel(filepath.Join(dir, "redis")) })
+}
+
+func startOn(ctx context.Context, dir string, seed uint64, programs Programs, store func(*Cluster) (Store, error)) (*Cluster, error) {
 	c := &Cluster{Dir: dir, Seed: seed, programs: programs}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return c, err
@@ -118,12 +129,14 @@ func Start(ctx context.Context, dir string, seed uint64, programs Programs, redi
 			return c, err
 		}
 	}
-	if c.Redis, err = StartRedis(filepath.Join(dir, "redis"), c.secrets["redis-password"], redisArgs...); err != nil {
+	if c.Proxy, err = NewProxy(programs.Lua, c.hooks.at); err != nil {
 		return c, err
 	}
-	if c.Proxy, err = NewProxy(c.Redis.Addr(), programs.Lua, c.hooks.at); err != nil {
+	redis, err := store(c)
+	if err != nil {
 		return c, err
 	}
+	c.Redis = redis
 	for _, step := range []func(context.Context) error{c.openLedger, c.startFunctions, c.settleIn} {
 		if err := step(ctx); err != nil {
 			return c, err
@@ -181,7 +194,7 @@ func (c *Cluster) makeSecrets(context.Context) error {
 
 // openLedger opens a ledger past the proxy. It names lanes; nothing is read or written with it.
 func (c *Cluster) openLedger(ctx context.Context) (err error) {
-	c.ledger, err = ledger.Dial(ctx, "redis://:"+c.secrets["redis-password"]+"@"+c.Redis.Addr()+"/0", c.vault)
+	c.ledger, err = ledger.Dial(ctx, c.Redis.URL(), c.vault)
 	return err
 }
 
@@ -233,16 +246,15 @@ func (c *Cluster) replica(name string, number int) (*Replica, error) {
 		}
 		return r, os.MkdirAll(work, 0o700)
 	}
-	door, err := c.Proxy.Door(r)
+	store, err := c.Redis.Through(c.Proxy, r)
 	if err != nil {
 		return nil, err
 	}
-	c.doors = append(c.doors, door)
 	r.command = []string{c.programs.Hearth, "fn", name}
 	r.environ = func(*Replica) []string {
 		return []string{
 			"PATH=" + os.Getenv("PATH"), "HEARTH_LISTEN=fd:3", "HEARTH_SECRETS=" + filepath.Join(c.Dir, "secrets"), "HEARTH_DATA=" + filepath.Join(c.Dir, "data"),
-			"HEARTH_GATEWAY=" + c.url, "REDIS_URL=redis://:" + c.secrets["redis-password"] + "@" + door.Addr().String() + "/0",
+			"HEARTH_GATEWAY=" + c.url, "REDIS_URL=" + store,
 			"OPENAI_BASE_URL=" + c.worldURL + "/v1", "TELEGRAM_API_URL=" + c.worldURL, "HEARTH_TIMEZONE=UTC", "HEARTH_RECALL=0s",
 		}
 	}
@@ -297,11 +309,8 @@ func (c *Cluster) Stop() error {
 	for _, r := range c.all {
 		r.Stop()
 	}
-	for _, door := range c.doors {
-		errs = append(errs, door.Close())
-	}
 	if c.Proxy != nil {
-		c.Proxy.Set(Fine)
+		errs = append(errs, c.Proxy.Close())
 	}
 	if c.server != nil {
 		errs = append(errs, c.server.Close())

@@ -28,7 +28,6 @@ const (
 // Proxy stands between the functions and Redis. Each process has a door of its own, so that it is known who
 // calls; the scripts are known by their digests.
 type Proxy struct {
-	target  string
 	scripts map[string]string // names by digest
 	hook    Hook
 
@@ -36,15 +35,16 @@ type Proxy struct {
 	mu      sync.Mutex
 	healed  chan struct{} // closed when the trouble is over
 	conns   map[net.Conn]bool
+	doors   []net.Listener
 }
 
-// NewProxy returns a proxy to an address. lua is the file of the scripts that the bundle was built with.
-func NewProxy(target, lua string, hook Hook) (*Proxy, error) {
+// NewProxy returns a proxy without doors. lua is the file of the scripts that the bundle was built with.
+func NewProxy(lua string, hook Hook) (*Proxy, error) {
 	source, err := os.ReadFile(lua)
 	if err != nil {
 		return nil, err
 	}
-	return &Proxy{target: target, scripts: digests(string(source)), hook: hook, conns: map[net.Conn]bool{}}, nil
+	return &Proxy{scripts: digests(string(source)), hook: hook, conns: map[net.Conn]bool{}}, nil
 }
 
 // digests names the scripts as Redis 7 knows them: with the shebang in front (shared/ledger/scripts.go).
@@ -110,26 +110,48 @@ func reset(c net.Conn) {
 	c.Close()
 }
 
-// Door listens for one process. It ends with the listener.
-func (p *Proxy) Door(r *Replica) (net.Listener, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// Door listens for one process in place of a server, until Close. It returns its address.
+func (p *Proxy) Door(r *Replica, server string) (string, error) {
+	l, err := p.listen()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go p.serve(c, r)
+	go accept(l, func(c net.Conn) { p.serve(c, r, server) })
+	return l.Addr().String(), nil
+}
+
+// listen opens a door that nobody stands behind yet.
+func (p *Proxy) listen() (net.Listener, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err == nil {
+		p.doors = append(p.doors, l)
+	}
+	return l, err
+}
+
+// accept serves connections until the listener ends.
+func accept(l net.Listener, serve func(net.Conn)) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
 		}
-	}()
-	return l, nil
+		go serve(c)
+	}
+}
+
+// Close ends all troubles and closes all doors.
+func (p *Proxy) Close() error {
+	var errs []error
+	for _, l := range p.doors {
+		errs = append(errs, l.Close())
+	}
+	p.Set(Fine)
+	return errors.Join(errs...)
 }
 
 // serve carries one connection, a batch of commands at a time, until one side ends.
-func (p *Proxy) serve(client net.Conn, r *Replica) {
+func (p *Proxy) serve(client net.Conn, r *Replica, target string) {
 	p.mu.Lock()
 	p.conns[client] = true
 	p.mu.Unlock()
@@ -143,7 +165,7 @@ func (p *Proxy) serve(client net.Conn, r *Replica) {
 		reset(client)
 		return
 	}
-	server, err := net.DialTimeout("tcp", p.target, 2*time.Second)
+	server, err := net.DialTimeout("tcp", target, 2*time.Second)
 	if err != nil {
 		return
 	}

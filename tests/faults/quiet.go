@@ -18,19 +18,19 @@ func (c *Cluster) Quiet(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return poll(ctx, 250*time.Millisecond, func() error {
-		due, err := c.Redis.due(ctx)
-		if err != nil || len(due) > 0 {
-			return errors.Join(err, fmt.Errorf("%d lanes still have work: %.300v", len(due), due))
+		lanes, err := due(ctx, c.Redis.Client())
+		if err != nil || len(lanes) > 0 {
+			return errors.Join(err, fmt.Errorf("%d lanes still have work: %.300v", len(lanes), lanes))
 		}
 		return nil
 	})
 }
 
 // due returns the lanes that have work, with the time at which it is due.
-func (s *Redis) due(ctx context.Context) ([]redis.Z, error) {
+func due(ctx context.Context, store *redis.Client) ([]redis.Z, error) {
 	const partitions = 256
 	cmds := make([]*redis.ZSliceCmd, partitions)
-	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, err := store.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i := range partitions {
 			cmds[i] = p.ZRangeWithScores(ctx, fmt.Sprintf("h:{p%02x}:due", i), 0, -1)
 		}
@@ -58,9 +58,9 @@ var (
 // keys of sessions and runs that would stay for ever. Kept counts what may stay, by kind.
 func (c *Cluster) Leaks(ctx context.Context) (leaks []string, kept map[string]int, err error) {
 	kept = map[string]int{}
-	for keys := c.Redis.client.Scan(ctx, 0, "*", 1000).Iterator(); keys.Next(ctx); {
+	for keys := c.Redis.Client().Scan(ctx, 0, "*", 1000).Iterator(); keys.Next(ctx); {
 		key := keys.Val()
-		life, err := c.Redis.client.PTTL(ctx, key).Result()
+		life, err := c.Redis.Client().PTTL(ctx, key).Result()
 		if err != nil {
 			return nil, nil, err
 		}

@@ -15,10 +15,14 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Failover is a store whose replica can take over while the primary is cut off or dies. Clients find the new one
-// where the old one was. One redis-server is none.
-type Failover interface {
-	Failover(ctx context.Context) error
+// Store is the store of a cluster: one redis-server, or several behind Sentinels.
+type Store interface {
+	Client() *redis.Client                              // past the proxy, for looking
+	URL() string                                        // past the proxy
+	Through(p *Proxy, r *Replica) (url string, _ error) // as a process reaches it
+	Kill() error                                        // ends the server that takes writes, without warning
+	Start() error                                       // starts it again
+	Stop() error                                        // ends all for good
 }
 
 // Redis is one redis-server with a folder of its own, which syncs each write.
@@ -55,11 +59,19 @@ func freeAddr() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// Addr is where it listens, also after a restart.
-func (s *Redis) Addr() string { return s.addr }
-
 // Client is a client past the proxy, for looking.
 func (s *Redis) Client() *redis.Client { return s.client }
+
+// URL leads to the server past the proxy.
+func (s *Redis) URL() string { return s.at(s.addr) }
+
+func (s *Redis) at(addr string) string { return "redis://:" + s.password + "@" + addr + "/0" }
+
+// Through opens a door for a process.
+func (s *Redis) Through(p *Proxy, r *Replica) (string, error) {
+	door, err := p.Door(r, s.addr)
+	return s.at(door), err
+}
 
 // Start starts the server and waits until it has read its data.
 func (s *Redis) Start() error {

@@ -140,8 +140,8 @@ func (c *Cluster) settled(ctx context.Context, lanes []string, limit time.Durati
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return poll(ctx, 300*time.Millisecond, func() error {
-		due, err := c.Redis.due(ctx)
-		for _, z := range due {
+		all, err := due(ctx, c.Redis.Client())
+		for _, z := range all {
 			if slices.Contains(lanes, z.Member.(string)) {
 				return errors.Join(err, fmt.Errorf("%s still has work, due in %s", z.Member, time.Until(time.UnixMilli(int64(z.Score))).Round(time.Second)))
 			}

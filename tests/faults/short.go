@@ -29,6 +29,14 @@ func Short(ctx context.Context, c *Cluster) error {
 	return c.Quiet(ctx, time.Minute)
 }
 
+// ShortBehind is for a store behind Sentinels: people talk while its primary dies, each time with replicas that do
+// not know what it took last.
+func ShortBehind(ctx context.Context, c *Cluster) error {
+	const failovers = 3
+	_, err := Chaos{Messages: 900, Chats: 60, Failovers: failovers, For: failovers * 8 * time.Second}.Run(ctx, c)
+	return errors.Join(err, c.Quiet(ctx, time.Minute))
+}
+
 // repeated posts messages three times each, all at once.
 func (c *Cluster) repeated(ctx context.Context, n int) error {
 	return Each(n, n, func(int) error {

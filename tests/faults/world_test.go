@@ -161,7 +161,7 @@ func full(ctx context.Context, c *Cluster) error {
 			return err
 		}
 	}
-	limit := func(bytes string) error { return c.Redis.client.ConfigSet(ctx, "maxmemory", bytes).Err() }
+	limit := func(bytes string) error { return c.Redis.Client().ConfigSet(ctx, "maxmemory", bytes).Err() }
 	if err := limit("1mb"); err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func TestCutTail(t *testing.T) {
 			t.Fatal(err)
 		}
 		last = time.Now()
-		if _, err := c.Redis.Cut(cut); err != nil {
+		if _, err := c.Redis.(*Redis).Cut(cut); err != nil {
 			t.Fatal(err)
 		}
 		if err := c.Redis.Start(); err != nil {

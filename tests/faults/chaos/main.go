@@ -31,7 +31,7 @@ func main() {
 	flag.IntVar(&o.messages, "messages", 2000, "that people say")
 	flag.IntVar(&o.chats, "chats", 0, "that they say them in; 0 for one in 40 messages")
 	flag.IntVar(&o.kills, "kills", 100, "of processes with SIGKILL")
-	flag.IntVar(&o.failovers, "failovers", 0, "of the store, where it has a replica")
+	flag.IntVar(&o.failovers, "failovers", 0, "of the store, which is a primary with replicas behind Sentinels then")
 	flag.Uint64Var(&o.seed, "seed", 7, "of the messages and the faults")
 	flag.StringVar(&o.dir, "dir", "", "where the records and logs stay; a new folder by default, removed when all is well")
 	flag.DurationVar(&o.lasts, "for", 0, "how long; 0 for what the kills and messages need")
@@ -70,7 +70,11 @@ func run(ctx context.Context, o options) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	c, err := faults.Start(ctx, filepath.Join(dir, "run"), o.seed, programs)
+	start := faults.Start
+	if o.failovers > 0 {
+		start = faults.StartBehind
+	}
+	c, err := start(ctx, filepath.Join(dir, "run"), o.seed, programs)
 	defer func() { err = errors.Join(err, c.Stop()) }()
 	if err != nil {
 		return false, err
