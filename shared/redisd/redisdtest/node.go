@@ -40,7 +40,6 @@ type Node struct {
 	dir  string
 	args []string
 	cmd  *exec.Cmd
-	log  *os.File
 	gone chan struct{} // closed when the process has ended
 }
 

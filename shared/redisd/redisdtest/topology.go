@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
 )
 
-// slots is the number of hash slots of a Redis Cluster.
-const slots = 16384
+// hashSlots is the number of hash slots of a Redis Cluster.
+const hashSlots = 16384
 
 // MasterName is what the Sentinels call their master.
 const MasterName = "hearth"
@@ -191,7 +194,7 @@ func (c *Sharded) form(ctx context.Context, masters int, buses []string) error {
 			return err
 		}
 		if i < masters {
-			if err := n.ClusterAddSlotsRange(ctx, i*slots/masters, (i+1)*slots/masters-1).Err(); err != nil {
+			if err := n.ClusterAddSlotsRange(ctx, i*hashSlots/masters, (i+1)*hashSlots/masters-1).Err(); err != nil {
 				return err
 			}
 		}
@@ -221,13 +224,13 @@ func (c *Sharded) formed(ctx context.Context, masters int) error {
 		if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d\r", len(c.Nodes))) {
 			return fmt.Errorf("%s says %.60q", n.Addr, info)
 		}
-		shards, err := n.ClusterSlots(ctx).Result()
+		shards, err := n.ClusterShards(ctx).Result()
 		if err != nil {
 			return err
 		}
 		for _, s := range shards {
 			if len(s.Nodes) != len(c.Nodes)/masters {
-				return fmt.Errorf("%s sees %d nodes for slot %d", n.Addr, len(s.Nodes), s.Start)
+				return fmt.Errorf("%s sees %d nodes for the slots %v", n.Addr, len(s.Nodes), s.Slots)
 			}
 		}
 		if i < masters {
@@ -248,14 +251,17 @@ func (c *Sharded) Master(ctx context.Context, key string) (*Node, error) {
 			last = err
 			continue
 		}
-		shards, err := n.ClusterSlots(ctx).Result()
+		shards, err := n.ClusterShards(ctx).Result()
 		if err != nil {
 			last = err
 			continue
 		}
 		for _, s := range shards {
-			if int64(s.Start) <= slot && slot <= int64(s.End) && len(s.Nodes) > 0 {
-				return c.at(s.Nodes[0].Addr)
+			holds := slices.ContainsFunc(s.Slots, func(r redis.SlotRange) bool { return r.Start <= slot && slot <= r.End })
+			for _, node := range s.Nodes {
+				if holds && node.Role == "master" && node.Health == "online" {
+					return c.at(fmt.Sprintf("%s:%d", node.IP, node.Port))
+				}
 			}
 		}
 	}
