@@ -58,14 +58,17 @@ type Failure struct {
 // Answer writes what the platform says.
 type Answer func(w http.ResponseWriter)
 
-// Start serves a stand-in until the test ends.
-func Start(t testing.TB, serve http.Handler) *Base {
+// Start serves a stand-in until the test ends. build puts the base into it and returns its handler: the first
+// call may come before Start returns.
+func Start(t testing.TB, build func(*Base) http.HandlerFunc) *Base {
 	t.Helper()
 	b := &Base{Now: time.Now, changed: make(chan struct{})}
 	var cancel context.CancelFunc
 	b.ctx, cancel = context.WithCancel(context.Background())
-	server := httptest.NewServer(serve)
-	b.URL = server.URL
+	server := httptest.NewUnstartedServer(nil)
+	b.URL = "http://" + server.Listener.Addr().String()
+	server.Config.Handler = build(b)
+	server.Start()
 	t.Cleanup(func() {
 		cancel()
 		b.running.Wait()

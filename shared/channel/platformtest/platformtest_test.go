@@ -30,8 +30,13 @@ func call(b *platformtest.Base, done *int, method, chat string) string {
 	return rec.Body.String()
 }
 
+func start(t *testing.T) *platformtest.Base {
+	t.Helper()
+	return platformtest.Start(t, func(*platformtest.Base) http.HandlerFunc { return http.NotFound })
+}
+
 func TestFailuresComeByScript(t *testing.T) {
-	b, done := platformtest.Start(t, http.NotFoundHandler()), 0
+	b, done := start(t), 0
 	b.Fail(
 		platformtest.Failure{Method: "say", Call: 2, Status: 500, Text: "no "},
 		platformtest.Failure{Method: "edit", Drop: true},
@@ -50,7 +55,7 @@ func TestFailuresComeByScript(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	b, done := platformtest.Start(t, http.NotFoundHandler()), 0
+	b, done := start(t), 0
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	b.Now = func() time.Time { return now }
 	b.Limit("say", platformtest.Rate{Calls: 1, Per: time.Second}, platformtest.Rate{Calls: 3, Per: time.Minute})
@@ -77,7 +82,7 @@ func TestLimits(t *testing.T) {
 func TestWhatRunsEndsWithTheTest(t *testing.T) {
 	ended := errors.New("it goes on")
 	t.Run("inside", func(t *testing.T) {
-		b := platformtest.Start(t, http.NotFoundHandler())
+		b := start(t)
 		b.Go(func() {
 			<-b.Context().Done()
 			ended = nil

@@ -81,8 +81,10 @@ func New(t testing.TB) *Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/{method}", s.serve)
 	mux.HandleFunc("/link/", s.link)
-	s.Base = platformtest.Start(t, mux)
-	s.URL = s.Base.URL + "/api"
+	platformtest.Start(t, func(b *platformtest.Base) http.HandlerFunc {
+		s.Base, s.URL = b, b.URL+"/api"
+		return mux.ServeHTTP
+	})
 	s.Go(s.pump)
 	return s
 }

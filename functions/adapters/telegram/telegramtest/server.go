@@ -97,7 +97,10 @@ type Failure = platformtest.Failure
 func New(t testing.TB) *Server {
 	t.Helper()
 	s := &Server{chats: map[int64]*Chat{}, messages: map[int64][]*Message{}, callbacks: map[string]string{}}
-	s.Base = platformtest.Start(t, http.HandlerFunc(s.serve))
+	platformtest.Start(t, func(b *platformtest.Base) http.HandlerFunc {
+		s.Base = b
+		return s.serve
+	})
 	s.Go(s.pump)
 	return s
 }

@@ -57,9 +57,10 @@ type Failure = platformtest.Failure
 func New(t testing.TB, secret string, now func() time.Time) *Receiver {
 	t.Helper()
 	r := &Receiver{secret: secret, now: now, seen: map[string]bool{}}
-	r.Base = platformtest.Start(t, http.HandlerFunc(r.serve))
-	r.Base.Now = now
-	r.URL = r.Base.URL + "/hooks/hearth?team=7"
+	platformtest.Start(t, func(b *platformtest.Base) http.HandlerFunc {
+		b.Now, r.Base, r.URL = now, b, b.URL+"/hooks/hearth?team=7"
+		return r.serve
+	})
 	return r
 }
 
