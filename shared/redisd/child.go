@@ -247,6 +247,7 @@ func (c *child) start(ctx context.Context, st *state) error {
 		return fault.As(fault.Unavailable, err, "another server uses the data in %s", c.dir)
 	}
 	defer lock.Close() // the server has its own
+	c.mend()
 	if st.Port, err = freePort(ctx, st.Port); err != nil {
 		return fault.As(fault.Unavailable, err, "no free port for the store")
 	}
@@ -270,6 +271,16 @@ func (c *child) start(ctx context.Context, st *state) error {
 		return errors.Join(err, c.terminate(ctx, cmd.Process.Pid))
 	}
 	return nil
+}
+
+// mend takes an unfinished transaction off the log. Where that cannot be done the server says what is wrong.
+func (c *child) mend() {
+	taken, err := Mend(c.dir)
+	if err != nil {
+		c.log.Warn("the store's log could not be looked at", "err", err)
+	} else if taken > 0 {
+		c.log.Warn("the store's log ended within a transaction, which is taken off", "bytes", taken)
+	}
 }
 
 // await waits until a server that was started serves.

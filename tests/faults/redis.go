@@ -13,6 +13,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/hearthfaas/hearth/shared/redisd"
 )
 
 // Store is the store of a cluster: one redis-server, or several behind Sentinels.
@@ -75,6 +77,9 @@ func (s *Redis) Through(p *Proxy, r *Replica) (string, error) {
 
 // Start starts the server and waits until it has read its data.
 func (s *Redis) Start() error {
+	if _, err := redisd.Mend(s.dir); err != nil { // as hearth up does, and docs/redis.md asks of others
+		return err
+	}
 	host, port, _ := strings.Cut(s.addr, ":")
 	conf := filepath.Join(s.dir, "redis.conf") // the password is for nobody's process list
 	text := fmt.Sprintf("bind %s\nport %s\nrequirepass %s\ndir %q\nlogfile %q\nsave \"\"\nappendonly yes\nappendfsync always\nmaxmemory-policy noeviction\n",

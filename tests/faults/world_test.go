@@ -205,7 +205,7 @@ func TestCutTail(t *testing.T) {
 			t.Fatalf("after a cut of %d bytes: %v", cut, err)
 		}
 	}
-	if err := c.Quiet(t.Context(), 5*time.Minute); err != nil { // a step in doubt is asked about eight times, up to a minute apart
+	if err := c.Quiet(t.Context(), 2*time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 12 {
