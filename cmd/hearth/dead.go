@@ -10,7 +10,7 @@ import (
 )
 
 func newDeadCommand(a *app) *cobra.Command {
-	return group("dead", "Messages that could not be answered, and answers that could not be delivered",
+	return group("dead", "Messages that could not be answered, answers that could not be delivered, runs that could not be read",
 		newDeadList(a), newDeadVerb(a, "redrive", "Send one on its way again", "On its way: "),
 		newDeadVerb(a, "discard", "Throw one away for good", "Discarded: "))
 }

@@ -24,7 +24,7 @@ const (
 	Missed     Kind = "missed"      // the run of a slot has not ended well by the time it was expected
 	Failed     Kind = "failed"      // a run that nobody watches failed
 	NeedsHuman Kind = "needs_human" // a run stopped, and only a person can tell what is right
-	DeadLetter Kind = "dead_letter" // a message could not be answered, or an answer not be delivered
+	DeadLetter Kind = "dead_letter" // a message could not be answered, an answer not be delivered, or a run not be read
 	Budget     Kind = "budget"      // a limit of what may be spent is reached
 	Store      Kind = "store"       // the store is not as it has to be
 )

@@ -112,7 +112,15 @@ func (t *Teller) letters(ctx context.Context) error {
 func dead(letter ledger.Letter, now time.Time) Alert {
 	a := Alert{Key: "letter/" + letter.ID, Kind: DeadLetter, At: now}
 	where := "`hearth dead redrive " + letter.ID + "`"
-	if letter.Answer {
+	switch letter.Kind {
+	case ledger.Unreadable:
+		a.Title = manifest.Phrase{En: "What is known of a run cannot be read", Zh: "有一个任务运行的记录无法读取"}
+		a.Text = manifest.Phrase{
+			En: "Nothing goes on with it, and what it did stands: `hearth dead list` says why, then " + where,
+			Zh: "它不会继续执行，已完成的操作保持原样：用 `hearth dead list` 查看原因，然后 " + where,
+		}
+		return a
+	case ledger.Undelivered:
 		a.Title = manifest.Phrase{En: "An answer could not be delivered", Zh: "有一条回复无法送达"}
 		a.Text = manifest.Phrase{En: "It was put aside for good: " + where, Zh: "已放弃投递：" + where}
 		return a

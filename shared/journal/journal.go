@@ -71,6 +71,14 @@ func decode(header []byte, lines []ledger.Entry) (h flow.Header, events []flow.E
 	return h, events, nil
 }
 
+// Read rebuilds a run that was listed.
+func Read(stored ledger.Run) (*flow.Run, error) {
+	if stored.Damage != nil {
+		return nil, stored.Damage
+	}
+	return Fold(stored.Header, stored.Journal)
+}
+
 // Replay folds the journal of a run line by line.
 func Replay(ctx context.Context, l *ledger.Ledger, lane ledger.Lane) ([]flow.Moment, error) {
 	stored, err := l.Load(ctx, lane)
@@ -90,7 +98,7 @@ func Load(ctx context.Context, l *ledger.Ledger, lane ledger.Lane) (*flow.Run, e
 	if err != nil {
 		return nil, err
 	}
-	return Fold(stored.Header, stored.Journal)
+	return Read(stored)
 }
 
 // Reload reads the run again: something was decided from outside.

@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,7 +46,7 @@ func NewOwner() string { return fn.NewID()[:16] }
 
 // Claim takes a lane that is due and returns its work, or nil when nothing is to be done or another
 // holder is at it. A message that was claimed too often without progress is put aside as dead, and an
-// apology takes its place in the outbox.
+// apology takes its place in the outbox; so is a run, when no holder came so far as to end it.
 func (l *Ledger) Claim(ctx context.Context, lane Lane, owner string) (*Work, error) {
 	stops := l.hub.stops()
 	keys := []string{lane.shared("due"), lane.key("l"), lane.key("in"), lane.key("out"), lane.shared("brake")}
@@ -156,23 +158,33 @@ func (l *Ledger) Hold(ctx context.Context, c Claim) (held context.Context, relea
 	}
 }
 
-// openJournal unseals field/value pairs of a journal and puts them in the order written.
+// openJournal unseals field/value pairs of a journal and puts them in the order written. Two lines may have the same
+// place where a store brought a line back that it had lost: see redisd.Mend. Both are true.
 func (l *Ledger) openJournal(lane Lane, pairs []string) ([]Entry, error) {
 	box := l.box(lane)
-	entries := make([]Entry, len(pairs)/2)
+	type line struct {
+		at int
+		Entry
+	}
+	lines := make([]line, 0, len(pairs)/2)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		key := pairs[i]
 		at, rest, _ := strings.Cut(pairs[i+1], "|")
 		_, sealed, _ := strings.Cut(rest, "|")
 		n, err := strconv.Atoi(at)
-		if err != nil || n < 0 || n >= len(entries) {
+		if err != nil {
 			return nil, fault.New(fault.Internal, "the journal of %s is damaged at %s", lane, key)
 		}
 		body, err := box.Open("j/"+key, []byte(sealed))
 		if err != nil {
 			return nil, err
 		}
-		entries[n] = Entry{key, body}
+		lines = append(lines, line{n, Entry{key, body}})
+	}
+	slices.SortFunc(lines, func(a, b line) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.Key, b.Key)) })
+	entries := make([]Entry, len(lines))
+	for i, l := range lines {
+		entries[i] = l.Entry
 	}
 	return entries, nil
 }

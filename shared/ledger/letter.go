@@ -13,15 +13,24 @@ import (
 	"github.com/hearthfaas/hearth/shared/fault"
 )
 
-// Letter is a dead letter: a message that could not be answered, or an entry of an outbox that could not be
-// delivered, put aside with nothing lost. A partition keeps the newest ten thousand.
+// LetterKind says what was put aside.
+type LetterKind string
+
+// The kinds of dead letter.
+const (
+	Unanswered  LetterKind = "in"  // a message
+	Undelivered LetterKind = "out" // an entry of an outbox
+	Unreadable  LetterKind = "run" // a run that nobody could go on with, because what is known of it cannot be read
+)
+
+// Letter is a dead letter, put aside with nothing lost. A partition keeps the newest ten thousand.
 type Letter struct {
 	ID     string
 	Lane   Lane
 	At     time.Time // when it was given up
-	Answer bool      // an outbox entry; else a message
-	Posted bool      // it came from Post
-	Body   []byte    // of an apology that could not be delivered: the message; nil when it cannot be opened any more
+	Kind   LetterKind
+	Posted bool   // it came from Post
+	Body   []byte // of a run its header, of an apology the message; nil when it cannot be opened any more
 
 	raw, rest string
 }
@@ -68,7 +77,8 @@ func (l *Ledger) letters(ctx context.Context, list string, max int) ([]Letter, e
 	return letters, nil
 }
 
-// openLetter reads WHEN|LANE|KIND|SEQ|BODY of a message and WHEN|LANE|KIND|ID|SORT|BODY of an answer.
+// openLetter reads WHEN|LANE|KIND|SEQ|BODY of a message, WHEN|LANE|KIND|ID|SORT|BODY of an answer, and
+// WHEN|LANE|KIND|EPOCH|HEADER of a run.
 func (l *Ledger) openLetter(raw string) (Letter, error) {
 	part := strings.SplitN(raw, "|", 4)
 	if len(part) < 4 {
@@ -79,10 +89,13 @@ func (l *Ledger) openLetter(raw string) (Letter, error) {
 		return Letter{}, fault.As(fault.Internal, err, "a dead letter is damaged")
 	}
 	id, body, _ := strings.Cut(part[3], "|")
-	d := Letter{Lane: Lane(part[1]), At: time.UnixMilli(ms), Answer: part[2] == "out", Posted: strings.HasPrefix(id, postedMark), raw: raw, rest: part[3]}
+	d := Letter{Lane: Lane(part[1]), At: time.UnixMilli(ms), Kind: LetterKind(part[2]), Posted: strings.HasPrefix(id, postedMark), raw: raw, rest: part[3]}
 	d.ID = part[1] + "." + strings.ReplaceAll(strings.TrimPrefix(id, "m"), "/", "-")
 	field := "in"
-	if d.Answer {
+	switch d.Kind {
+	case Unreadable:
+		field = "hdr"
+	case Undelivered:
 		sort, sealed, _ := strings.Cut(body, "|")
 		body, d.ID = sealed, d.ID+"a"
 		if sort == "A" {
@@ -96,14 +109,10 @@ func (l *Ledger) openLetter(raw string) (Letter, error) {
 }
 
 // Redrive puts a dead letter back to where it came from: a message at the end of its session's inbox, an answer
-// at the end of its outbox. NotFound means that somebody was faster, Limited that the inbox is full.
+// at the end of its outbox, a run among those that are due. NotFound means that somebody was faster, Limited that the inbox is full.
 func (l *Ledger) Redrive(ctx context.Context, d Letter) error {
 	keys := []string{d.Lane.shared("dlq"), d.Lane.key("l"), d.Lane.key("in"), d.Lane.key("out"), d.Lane.shared("due")}
-	kind := "in"
-	if d.Answer {
-		kind = "out"
-	}
-	raw, err := l.run(ctx, l.scripts.redrive, true, keys, d.raw, string(d.Lane), kind, d.rest, maxInbox)
+	raw, err := l.run(ctx, l.scripts.redrive, true, keys, d.raw, string(d.Lane), string(d.Kind), d.rest, maxInbox)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,37 @@ func letters(t *testing.T, l *ledger.Ledger, want int) []ledger.Letter {
 	return list
 }
 
+// TestUnreadableRunIsPutAside claims a run again and again, as holders do that cannot read it.
+func TestUnreadableRunIsPutAside(t *testing.T) {
+	each(t, func(t *testing.T, l *ledger.Ledger) {
+		ctx, lane := t.Context(), l.NewRun(l.TasksLane())
+		if _, err := l.Spawn(ctx, ledger.Spawn{Lane: lane, Header: []byte("header")}); err != nil {
+			t.Fatal(err)
+		}
+		last := 0
+		for w := claim(t, l, lane); w != nil; w = tryClaim(t, l, lane) {
+			last = w.Attempt
+			if err := l.Retry(ctx, w.Claim, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if last <= 8 { // planner-execute ends a run itself after eight
+			t.Errorf("given up after %d attempts", last)
+		}
+		d := letters(t, l, 1)[0]
+		if d.Kind != ledger.Unreadable || string(d.Body) != "header" || d.Lane != lane || d.At.IsZero() {
+			t.Fatalf("%+v", d)
+		}
+		if err := l.Redrive(ctx, d); err != nil {
+			t.Fatal(err)
+		}
+		letters(t, l, 0)
+		if w := claim(t, l, lane); w.Attempt != 1 || string(w.Header) != "header" {
+			t.Fatalf("%+v", w)
+		}
+	})
+}
+
 func TestDeadMessageIsRedriven(t *testing.T) {
 	each(t, func(t *testing.T, l *ledger.Ledger) {
 		ctx, lane := t.Context(), l.Session("x")
@@ -40,7 +71,7 @@ func TestDeadMessageIsRedriven(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := letters(t, l, 1)[0]
-		if d.Answer || string(d.Body) != "body of poison" || d.Lane != lane || d.ID != string(lane)+".1" || d.At.IsZero() {
+		if d.Kind != ledger.Unanswered || string(d.Body) != "body of poison" || d.Lane != lane || d.ID != string(lane)+".1" || d.At.IsZero() {
 			t.Fatalf("%+v", d)
 		}
 		if err := l.Redrive(ctx, d); err != nil {
@@ -86,7 +117,7 @@ func TestDeadAnswerIsRedriven(t *testing.T) {
 		list := letters(t, l, 3) // the apology, the message that it is for, and the answer
 		kinds := map[string]string{}
 		for _, d := range list {
-			kinds[fmt.Sprint(d.ID[len(lane):], d.Answer)] = string(d.Body)
+			kinds[fmt.Sprint(d.ID[len(lane):], d.Kind == ledger.Undelivered)] = string(d.Body)
 		}
 		want := map[string]string{".1atrue": "answer", ".2false": "body of poison", ".2atrue": "body of poison"}
 		if fmt.Sprint(kinds) != fmt.Sprint(want) {
@@ -158,13 +189,13 @@ func TestDeadLettersAreSeenOnce(t *testing.T) {
 		if err != nil || len(letters) != 3 {
 			t.Fatalf("%+v %v", letters, err)
 		}
-		if m := got[poison]; m.Answer || m.ID != string(poison)+".1" || string(m.Body) != "body of a" || m.Posted {
+		if m := got[poison]; m.Kind != ledger.Unanswered || m.ID != string(poison)+".1" || string(m.Body) != "body of a" || m.Posted {
 			t.Errorf("%+v", m)
 		}
-		if m := got[refused]; !m.Answer || !m.Posted || string(m.Body) != "nobody takes this" {
+		if m := got[refused]; m.Kind != ledger.Undelivered || !m.Posted || string(m.Body) != "nobody takes this" {
 			t.Errorf("%+v", m)
 		}
-		if m := got[fatal]; !m.Answer || m.ID != string(fatal)+".1a" || m.Posted || string(m.Body) != "deadly" {
+		if m := got[fatal]; m.Kind != ledger.Undelivered || m.ID != string(fatal)+".1a" || m.Posted || string(m.Body) != "deadly" {
 			t.Errorf("%+v", m)
 		}
 		for i := range letters {

@@ -17,6 +17,7 @@ type Run struct {
 	Header  []byte
 	Stopped bool
 	Journal []Entry
+	Damage  error // in a list: why it cannot be read
 }
 
 // Spawn creates a run and makes it due. A run that is there already stays as it is, and created is false.
@@ -168,7 +169,7 @@ func (l *Ledger) Runs(ctx context.Context, max int, active bool) ([]Run, error) 
 			continue // expired since
 		}
 		if err != nil {
-			return nil, err
+			run = Run{Lane: id, Damage: err}
 		}
 		runs = append(runs, run)
 	}

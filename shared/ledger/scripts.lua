@@ -87,6 +87,12 @@ local ep, att = h[2], tonumber(h[3]) or 0
 if not again then
   ep = num(math.max((tonumber(h[2]) or 0) + 1, now * 1000))
   att = att + 1
+  if h[5] and att > tonumber(ARGV[4]) + 4 then -- a holder that can read it has ended it before
+    bury(ARGV[7], ARGV[1], 'run', ep .. '|' .. h[5])
+    redis.call('HSET', KEYS[2], 'own', '', 'ep', ep, 'att', 0)
+    redis.call('ZREM', KEYS[1], ARGV[1])
+    return {0}
+  end
   local away = out and (tonumber(h[9]) or 0) > tonumber(ARGV[8])
   if (att > tonumber(ARGV[4]) or away) and not h[5] then
     att = 1
@@ -401,6 +407,8 @@ if ARGV[3] == 'in' and redis.call('LLEN', KEYS[3]) >= tonumber(ARGV[5]) then ret
 if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
 if ARGV[3] == 'in' then
   redis.call('RPUSH', KEYS[3], redis.call('HINCRBY', KEYS[2], 'seq', 1) .. '|' .. string.match(ARGV[4], '^%d+|(.*)$'))
+elseif ARGV[3] == 'run' then
+  redis.call('HSET', KEYS[2], 'att', 0)
 else
   redis.call('RPUSH', KEYS[4], ARGV[4])
 end

@@ -9,6 +9,7 @@ import (
 	"github.com/hearthfaas/hearth/shared/channel"
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/gateway"
+	"github.com/hearthfaas/hearth/shared/journal"
 	"github.com/hearthfaas/hearth/shared/ledger"
 	"github.com/hearthfaas/hearth/shared/message"
 	"github.com/hearthfaas/hearth/shared/policy"
@@ -20,14 +21,14 @@ const mostLetters = 1000
 // letter is a dead letter as people see it.
 type letter struct {
 	ID       string    `json:"id"`
-	Kind     string    `json:"kind"` // message, answer or apology
+	Kind     string    `json:"kind"` // message, answer, apology or run
 	At       time.Time `json:"at"`   // when it was given up
 	Platform string    `json:"platform"`
 	User     string    `json:"user,omitempty"`
 	Text     string    `json:"text"`
 }
 
-// letters lists what could not be answered or delivered, newest first.
+// letters lists what could not be answered, delivered or read, newest first.
 func (h *handler) letters(ctx context.Context, r gateway.Request) (any, error) {
 	dead, err := h.dead(ctx, r)
 	if err != nil {
@@ -35,7 +36,7 @@ func (h *handler) letters(ctx context.Context, r gateway.Request) (any, error) {
 	}
 	list := make([]letter, len(dead))
 	for i, d := range dead {
-		if list[i], err = readLetter(d); err != nil {
+		if list[i], err = h.readLetter(ctx, d); err != nil {
 			return nil, err
 		}
 	}
@@ -50,15 +51,22 @@ func (h *handler) dead(ctx context.Context, r gateway.Request) ([]ledger.Letter,
 	return h.ledger.Letters(ctx, mostLetters)
 }
 
-func readLetter(d ledger.Letter) (letter, error) {
+func (h *handler) readLetter(ctx context.Context, d ledger.Letter) (letter, error) {
 	l := letter{ID: d.ID, Kind: "message", At: d.At}
+	if d.Kind == ledger.Unreadable {
+		l.Kind = "run"
+		if _, err := journal.Load(ctx, h.ledger, d.Lane); err != nil {
+			l.Text = fault.Text(err)
+		}
+		return l, nil
+	}
 	var a channel.Accepted
 	err := json.Unmarshal(d.Body, &a)
 	l.Platform, l.User, l.Text = a.Inbound.Address.Platform, a.Principal.User, a.Inbound.Text
-	if d.Answer {
+	if d.Kind == ledger.Undelivered {
 		l.Kind = "apology"
 	}
-	if d.Answer && a.Inbound.ID == "" {
+	if d.Kind == ledger.Undelivered && a.Inbound.ID == "" {
 		var out message.Outbound
 		err = json.Unmarshal(d.Body, &out)
 		l.Kind, l.Platform, l.Text = "answer", out.Address.Platform, out.Markdown
@@ -80,7 +88,7 @@ func (h *handler) post(ctx context.Context, r gateway.Request) (any, error) {
 	if i < 0 {
 		return nil, fault.New(fault.NotFound, "no such dead letter: %.80q", id).Try("hearth dead list")
 	}
-	shown, err := readLetter(dead[i])
+	shown, err := h.readLetter(ctx, dead[i])
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +97,11 @@ func (h *handler) post(ctx context.Context, r gateway.Request) (any, error) {
 		if err := h.ledger.Redrive(ctx, dead[i]); err != nil {
 			return nil, err
 		}
-		return shown, h.gateway.Ring(ctx, "planner-intent", string(dead[i].Lane))
+		worker := "planner-intent"
+		if dead[i].Kind == ledger.Unreadable {
+			worker = "planner-execute"
+		}
+		return shown, h.gateway.Ring(ctx, worker, string(dead[i].Lane))
 	case "discard":
 		return shown, h.ledger.Discard(ctx, dead[i])
 	default:

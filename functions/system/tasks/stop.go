@@ -66,7 +66,8 @@ func (h *handler) stop(ctx context.Context, r gateway.Request) (any, error) {
 	return h.stopped(ctx, runs, r.By, latch)
 }
 
-// going returns the runs of a user that have not ended, or of everybody.
+// going returns the runs of a user that have not ended, or of everybody. One that cannot be read does nothing that
+// could be stopped.
 func (h *handler) going(ctx context.Context, user string) (map[ledger.Lane]*flow.Run, error) {
 	active, err := h.ledger.Runs(ctx, mostActive, true)
 	if err != nil {
@@ -74,9 +75,9 @@ func (h *handler) going(ctx context.Context, user string) (map[ledger.Lane]*flow
 	}
 	runs := map[ledger.Lane]*flow.Run{}
 	for _, s := range active {
-		run, err := journal.Fold(s.Header, s.Journal)
+		run, err := journal.Read(s)
 		if err != nil {
-			return nil, err
+			continue
 		}
 		if user == ledger.Everybody || run.User == user {
 			runs[s.Lane] = run

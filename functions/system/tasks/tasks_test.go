@@ -14,6 +14,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"github.com/hearthfaas/hearth/functions/system/tasks"
+	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/fn"
 	"github.com/hearthfaas/hearth/shared/fn/fntest"
@@ -322,6 +323,43 @@ func TestDeadLetters(t *testing.T) {
 	dies("b")
 	if code, body := d.as("op/operator", http.MethodPost, "/dead/"+string(lane)+".2/discard", ""); code != 200 {
 		t.Errorf("%d %s", code, body)
+	}
+}
+
+// TestDamagedRunIsShown damages what is known of a run: those who command see that and why, nothing else stops, and in
+// the end it is put aside.
+func TestDamagedRunIsShown(t *testing.T) {
+	d := open(t, nil)
+	d.apply("daily", "")
+	var run struct {
+		Run string `json:"run"`
+	}
+	_, started := d.as("ann/member", http.MethodPost, "/daily/run", "{}")
+	if err := json.Unmarshal([]byte(started), &run); err != nil || run.Run == "" {
+		t.Fatal(started, err)
+	}
+	lane := ledger.Lane(run.Run)
+	d.store.HSet("h:{p"+run.Run[1:3]+"}:j:"+run.Run, "bad", "no line")
+	for who, want := range map[string]bool{"op/operator": true, "ann/member": false} {
+		code, list := d.as(who, http.MethodGet, "/runs", "")
+		if shown := strings.Contains(list, run.Run); code != http.StatusOK || shown != want {
+			t.Errorf("%s sees %d %s", who, code, list)
+		}
+	}
+	if code, body := d.as("op/operator", http.MethodPost, "/stop", ``); code != http.StatusOK {
+		t.Errorf("a damaged run keeps others from being stopped: %d %s", code, body)
+	}
+	for tries := 0; tries < 20; tries++ {
+		if _, err := d.ledger.Claim(t.Context(), lane, ledger.NewOwner()); err != nil && !fault.Is(err, fault.Internal) {
+			t.Fatal(err)
+		}
+		d.at(d.clock().Add(ledger.Lease))
+	}
+	_, listed := d.as("op/operator", http.MethodGet, "/dead", "")
+	for _, part := range []string{`"kind":"run"`, "the journal of " + run.Run + " is damaged at bad"} {
+		if !strings.Contains(listed, part) {
+			t.Errorf("no %s in %s", part, listed)
+		}
 	}
 }
 
