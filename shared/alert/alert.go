@@ -26,7 +26,7 @@ const (
 	NeedsHuman Kind = "needs_human" // a run stopped, and only a person can tell what is right
 	DeadLetter Kind = "dead_letter" // a message could not be answered, an answer not be delivered, or a run not be read
 	Budget     Kind = "budget"      // a limit of what may be spent is reached
-	Store      Kind = "store"       // the store is not as it has to be
+	Store      Kind = "store"       // the store is not as it has to be, or was away
 )
 
 // Where alerts are kept.

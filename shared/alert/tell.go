@@ -3,9 +3,11 @@ package alert
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/hearthfaas/hearth/shared/channel"
@@ -32,6 +34,9 @@ type Teller struct {
 	vault  *vault.Vault
 	http   *http.Client
 	id     string
+
+	mu     sync.Mutex
+	looked time.Time // at the state of the store
 }
 
 // Open returns the teller of a process.
@@ -47,22 +52,20 @@ func Open(ctx context.Context, env *fn.Env) (*Teller, error) {
 	return &Teller{env: env, ledger: l, vault: v, http: hookClient(), id: fn.NewID()}, nil
 }
 
-// Run does a round every Interval until ctx ends. A round that fails is logged once per outage.
+// Run does a round every Interval until ctx ends.
 func (t *Teller) Run(ctx context.Context) {
 	tick := time.NewTicker(Interval)
 	defer tick.Stop()
-	failing := false
+	var away outage
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		err := t.Round(ctx)
-		if err != nil && !failing && ctx.Err() == nil {
-			t.env.Log.Warn("alerts wait", "err", err)
+		if err := t.Round(ctx); ctx.Err() == nil {
+			away.see(ctx, t, err)
 		}
-		failing = err != nil
 	}
 }
 
@@ -71,7 +74,7 @@ func (t *Teller) Round(ctx context.Context) error {
 	if _, held, err := t.ledger.Lease(ctx, leaseName, t.id, leaseLife); err != nil || !held {
 		return err
 	}
-	if err := t.letters(ctx); err != nil {
+	if err := errors.Join(t.letters(ctx), t.ailing(ctx)); err != nil {
 		return err
 	}
 	docs, err := t.ledger.List(ctx, newSpace)

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -26,7 +27,7 @@ var ErrStopped error = fault.New(fault.Forbidden, "stopped on request")
 
 // Brake stops what is done for a user, or for Everybody. With latch no effect of theirs begins until
 // Release; without, it stops what is worked on now. Every partition has a copy of it, so that an intent and
-// its brake meet in one script. It may be repeated.
+// its brake meet in one script. It may be repeated: after an error a part of them may have it.
 func (l *Ledger) Brake(ctx context.Context, user string, latch bool) error {
 	now, err := l.rdb.Time(ctx).Result()
 	if err != nil {
@@ -36,27 +37,36 @@ func (l *Ledger) Brake(ctx context.Context, user string, latch bool) error {
 	if latch {
 		fields = append(fields, l.brakeOf(user), "on")
 	}
-	_, err = l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i := range partitions {
-			p.HSet(ctx, brakeKey(i), fields...)
-		}
-		return nil
-	})
-	if err != nil {
-		return kinded(err)
-	}
-	return kinded(l.rdb.Publish(ctx, "h:changed", stopPrefix+"*").Err())
+	err = l.everywhere(ctx, func(p redis.Pipeliner, key string) { p.HSet(ctx, key, fields...) })
+	// Also where a part of the store is away: the others hear it.
+	return errors.Join(err, kinded(l.rdb.Publish(ctx, "h:changed", stopPrefix+"*").Err()))
 }
 
 // Release takes a brake off again. What it stopped stays stopped.
 func (l *Ledger) Release(ctx context.Context, user string) error {
-	_, err := l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i := range partitions {
-			p.HDel(ctx, brakeKey(i), l.brakeOf(user), "t:"+l.brakeOf(user))
+	return l.everywhere(ctx, func(p redis.Pipeliner, key string) { p.HDel(ctx, key, l.brakeOf(user), "t:"+l.brakeOf(user)) })
+}
+
+// everywhere writes to the brakes of all partitions: one durable pipeline for each server.
+func (l *Ledger) everywhere(ctx context.Context, write func(p redis.Pipeliner, key string)) error {
+	keys := map[*redis.Client][]string{}
+	for i := range partitions {
+		node, err := l.node(ctx, brakeKey(i))
+		if err != nil {
+			return kinded(err)
 		}
-		return nil
-	})
-	return kinded(err)
+		keys[node] = append(keys[node], brakeKey(i))
+	}
+	var failed error
+	for _, keys := range keys {
+		err := l.durably(ctx, keys[0], func(p redis.Pipeliner) {
+			for _, key := range keys {
+				write(p, key)
+			}
+		})
+		failed = cmp.Or(failed, kinded(err))
+	}
+	return failed
 }
 
 // Braked reports whether no effect of user's may begin.

@@ -17,6 +17,9 @@ import (
 // maxSkew is how far a server's clock may be from ours before it is worth a word. Leases last ten seconds.
 const maxSkew = 5 * time.Second
 
+// setClock mends a clock.
+const setClock = "sudo timedatectl set-ntp true"
+
 // server is what is known of one that takes writes.
 type server struct {
 	*redis.Client
@@ -26,18 +29,18 @@ type server struct {
 }
 
 // check looks at all servers that take writes, and prepares the scripts for the oldest of them.
-func (l *Ledger) check(ctx context.Context, t target) error {
+func (l *Ledger) check(ctx context.Context) error {
 	var mu sync.Mutex
 	var all []server
 	err := l.masters(ctx, func(ctx context.Context, node *redis.Client) error {
-		s, err := l.examine(ctx, node, t)
+		s, err := l.examine(ctx, node)
 		mu.Lock()
 		defer mu.Unlock()
 		all = append(all, s)
 		return err
 	})
 	if err != nil {
-		return unreachable(err, t)
+		return unreachable(err, l.target)
 	}
 	oldest := slices.MinFunc(all, func(a, b server) int { return a.major() - b.major() }).major()
 	l.scripts = newScripts(oldest >= 7) // no version: an in-process server, which takes plain scripts
@@ -45,7 +48,7 @@ func (l *Ledger) check(ctx context.Context, t target) error {
 		return nil
 	}
 	for _, s := range all {
-		weak, err := s.weaknesses(ctx, t)
+		weak, err := s.weaknesses(ctx, l.target)
 		if err != nil {
 			return err
 		}
@@ -74,7 +77,7 @@ func unreachable(err error, t target) error {
 }
 
 // examine looks at one server and refuses it when it would lose data.
-func (l *Ledger) examine(ctx context.Context, node *redis.Client, t target) (server, error) {
+func (l *Ledger) examine(ctx context.Context, node *redis.Client) (server, error) {
 	s := server{Client: node, name: node.Options().Addr, info: map[string]string{}}
 	if err := node.Ping(ctx).Err(); err != nil {
 		return s, err
@@ -88,13 +91,13 @@ func (l *Ledger) examine(ctx context.Context, node *redis.Client, t target) (ser
 			s.info[name] = value
 		}
 	}
-	if t.sentinel != nil {
-		s.name = fmt.Sprintf("the master %q (port %s)", t.sentinel.MasterName, s.info["tcp_port"])
+	if t := l.target.sentinel; t != nil {
+		s.name = fmt.Sprintf("the master %q (port %s)", t.MasterName, s.info["tcp_port"])
 	}
 	if l.volatile {
 		return s, nil
 	}
-	if err := s.safe(t); err != nil {
+	if err := s.safe(l.target); err != nil {
 		return s, err
 	}
 	s.replicas, err = s.followers(ctx)
@@ -176,7 +179,7 @@ func (s server) weaknesses(ctx context.Context, t target) ([]Weakness, error) {
 		return nil, kinded(err)
 	}
 	if off := time.Since(there).Abs(); off > maxSkew {
-		add("sudo timedatectl set-ntp true", "has a clock that is off by %v: after a failover, leases would be too", off.Round(time.Second))
+		add(setClock, "has a clock that is off by %v: after a failover, leases would be too", off.Round(time.Second))
 	}
 	return list, nil
 }

@@ -160,3 +160,25 @@ func dump(t *testing.T, address string) string {
 		}
 	}
 }
+
+// TestAilingStoresAreNamed changes a store that was in order when it was dialed.
+func TestAilingStoresAreNamed(t *testing.T) {
+	n := redisdtest.Server(t)
+	l := ledgertest.Dial(t, "redis://"+n.Addr)
+	for _, c := range []struct{ name, value, back, want string }{
+		{"maxmemory-policy", "allkeys-lru", "noeviction", "would lose data"},
+		{"appendonly", "no", "yes", "would lose data"},
+		{"maxmemory", "1mb", "0", "nearly used up its memory"},
+		{"maxmemory", "4gb", "0", ""},
+	} {
+		must(t, n.ConfigSet(t.Context(), c.name, c.value).Err())
+		found, err := l.Ailing(t.Context())
+		if got := fmt.Sprint(found); err != nil || !strings.Contains(got, c.want) || (c.want == "" && got != "[]") {
+			t.Errorf("%s %s: %v, %v", c.name, c.value, found, err)
+		}
+		must(t, n.ConfigSet(t.Context(), c.name, c.back).Err())
+	}
+	must(t, n.Kill())
+	_, err := l.Ailing(t.Context())
+	wantKind(t, err, fault.Unavailable)
+}

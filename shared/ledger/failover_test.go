@@ -303,3 +303,20 @@ func replicaOf(t *testing.T, master *redisdtest.Node) *redisdtest.Node {
 	t.Fatalf("%s has no replica", master.Addr)
 	return nil
 }
+
+// TestBrakeOutlivesItsServer: a brake that was acknowledged holds on the server that takes over, and one that no
+// replica has is not acknowledged.
+func TestBrakeOutlivesItsServer(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	l := ledgertest.Dial(t, "redis://"+p.master.Addr)
+	until(t, "the replica confirms", func(ctx context.Context) error { return l.Brake(ctx, "ann", true) })
+	p.link.Hold()
+	wantKind(t, l.Brake(t.Context(), "bo", true), fault.Unavailable)
+	next := p.promote(t)
+	for user, want := range map[string]bool{"ann": true, "bo": false} {
+		if on, err := next.Braked(t.Context(), user); err != nil || on != want {
+			t.Errorf("%s: %v, %v", user, on, err)
+		}
+	}
+}

@@ -43,6 +43,7 @@ type Ledger struct {
 	scripts  scripts
 	volatile bool
 	replicas replicas
+	target   target
 	weak     []Weakness
 	hub      *hub
 }
@@ -78,9 +79,9 @@ func Dial(ctx context.Context, address string, v *vault.Vault) (*Ledger, error) 
 		return nil, err
 	}
 	redis.SetLogger(silent{}) // its errors reach us as errors
-	l := &Ledger{rdb: t.connect(), vault: v, volatile: t.volatile}
+	l := &Ledger{rdb: t.connect(), vault: v, target: t, volatile: t.volatile}
 	l.replicas = replicas{always: t.sentinel != nil, lasting: t.cluster != nil, gone: patience, seen: map[string]time.Time{}}
-	if err := l.check(ctx, t); err != nil {
+	if err := l.check(ctx); err != nil {
 		l.rdb.Close()
 		return nil, err
 	}

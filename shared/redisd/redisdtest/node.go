@@ -96,10 +96,14 @@ func (n *Node) Restart() error {
 		return err
 	}
 	defer log.Close()
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		return err
+	}
 	// A file that may not grow is an error of the write then, as on a full disk, and not the end.
-	n.cmd = exec.Command("/bin/sh", append([]string{"-c", `trap "" XFSZ; exec redis-server "$@"`, "sh"}, n.args...)...)
+	n.cmd = exec.Command("/bin/sh", append([]string{"-c", `trap "" XFSZ; exec "$0" "$@"`, program}, n.args...)...)
 	n.cmd.Dir, n.cmd.Stdout, n.cmd.Stderr = n.dir, log, log
-	n.cmd.Env = []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH")}
+	n.cmd.Env = []string{"LC_ALL=C"}
 	if err := n.cmd.Start(); err != nil {
 		return err
 	}
