@@ -13,11 +13,12 @@ import (
 	"github.com/hearthfaas/hearth/shared/ledger"
 )
 
-// afterIntent does something once, when the first announcement of an effect is written and before what follows.
-func (b *bench) afterIntent(do func()) {
+// afterIntent does something once, when the first announcement of an effect is written and before what follows. From
+// then on the store refuses so many commands.
+func (b *bench) afterIntent(refuse int, do func()) {
 	var mu sync.Mutex
 	written, done := false, false
-	b.store.Server().SetPreHook(func(_ *server.Peer, cmd string, args ...string) bool {
+	b.store.Server().SetPreHook(func(peer *server.Peer, cmd string, args ...string) bool {
 		announces := slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "intent/") })
 		mu.Lock()
 		now := written && !done && !announces && cmd == "EVALSHA" // not a command inside the script
@@ -26,7 +27,14 @@ func (b *bench) afterIntent(do func()) {
 		if now {
 			do()
 		}
-		return false
+		mu.Lock()
+		defer mu.Unlock()
+		if !done || refuse == 0 || cmd != "EVALSHA" {
+			return false
+		}
+		refuse--
+		peer.WriteError("BUSY Redis is busy running a script.")
+		return true
 	})
 }
 
@@ -36,7 +44,7 @@ func TestLateHolderAsksFirst(t *testing.T) {
 	for taken, want := range map[bool]string{true: "running p=running", false: "done p=done"} {
 		b := open(t)
 		lane := b.run(`{"id":"p","plugin":"make","params":{"say":"x"}}`)
-		b.afterIntent(func() {
+		b.afterIntent(0, func() {
 			b.advance(ledger.Lease + 1)
 			if !taken {
 				return
@@ -52,5 +60,16 @@ func TestLateHolderAsksFirst(t *testing.T) {
 		if v := b.finish(lane); v.State != flow.StateDone || b.deeds() != "do p: x" {
 			t.Errorf("taken %t: %s, %q in the end", taken, show(v), b.deeds())
 		}
+	}
+}
+
+// TestLateHolderWaitsForTheStore lets the store be away when a late holder asks whether the run is still its own: an
+// effect that cannot be taken back happens once, and nobody has to wonder about it.
+func TestLateHolderWaitsForTheStore(t *testing.T) {
+	b := open(t)
+	lane := b.run(`{"id":"p","plugin":"pay","params":{"say":"x"}}`)
+	b.afterIntent(3, func() { b.advance(ledger.Lease + 1) })
+	if v := b.drive(lane); show(v) != "done p=done" || b.deeds() != "do p: x" || b.asked > 0 {
+		t.Errorf("%s, %q, asked %d times", show(v), b.deeds(), b.asked)
 	}
 }
