@@ -23,7 +23,7 @@ type options struct {
 	seed                              uint64
 	dir                               string
 	lasts                             time.Duration
-	hot                               int
+	hot, pickups                      int
 }
 
 func main() {
@@ -36,6 +36,7 @@ func main() {
 	flag.StringVar(&o.dir, "dir", "", "where the records and logs stay; a new folder by default, removed when all is well")
 	flag.DurationVar(&o.lasts, "for", 0, "how long; 0 for what the kills and messages need")
 	flag.IntVar(&o.hot, "hot", 1000, "messages of the hot chat beside 100 quiet ones; 0 leaves that out")
+	flag.IntVar(&o.pickups, "pickups", 20, "kills with nothing else going on, to see when the work is taken up; 0 leaves that out")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -82,6 +83,11 @@ func run(ctx context.Context, o options) (ok bool, err error) {
 	var t table
 	if o.hot > 0 {
 		if err := t.fair(ctx, c, o.hot); err != nil {
+			return false, err
+		}
+	}
+	if o.pickups > 0 {
+		if err := t.pickups(ctx, c, o.pickups); err != nil {
 			return false, err
 		}
 	}

@@ -19,6 +19,10 @@ const starve = 3 * time.Minute
 // worst is how much slower a quiet chat may get beside a hot one. The goal is 2; a busy machine gets a margin.
 const worst = 4
 
+// latest is how much longer than a lease killed work may lie there. The goal is half a second; a busy machine gets a
+// margin.
+const latest = 2 * time.Second
+
 // table is what a run found out.
 type table struct {
 	rows   [][2]string
@@ -43,6 +47,24 @@ func (t *table) fair(ctx context.Context, c *faults.Cluster, hot int) error {
 	t.row("beside a hot chat", "p50 %s, p99 %s (%.1f times), of its %d messages %d accepted", ms(f.Beside.P50), ms(f.Beside.P99), f.Ratio(), hot, f.Accepted)
 	if f.Ratio() > worst {
 		t.violation("F15", fmt.Sprintf("a hot chat makes quiet ones %.1f times slower", f.Ratio()))
+	}
+	return nil
+}
+
+// pickups measures how long killed work lies there when nothing else goes on.
+func (t *table) pickups(ctx context.Context, c *faults.Cluster, kills int) error {
+	lay, err := faults.Pickups(ctx, c, kills)
+	if err != nil {
+		return err
+	}
+	if len(lay) == 0 {
+		t.violation("F1", "no kill met a holder")
+		return nil
+	}
+	longest := lay[len(lay)-1]
+	t.row("killed, all else quiet", "%d times taken up: p50 %s, longest %s", len(lay), ms(lay[len(lay)/2]), ms(longest))
+	if longest > faults.Lease+latest {
+		t.violation("F1", fmt.Sprintf("killed work lay there for %s", ms(longest)))
 	}
 	return nil
 }
