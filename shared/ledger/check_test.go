@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/hearthfaas/hearth/shared/fault"
+	"github.com/hearthfaas/hearth/shared/fn/fntest"
 	"github.com/hearthfaas/hearth/shared/ledger"
 	"github.com/hearthfaas/hearth/shared/ledger/ledgertest"
 	"github.com/hearthfaas/hearth/shared/redisd/redisdtest"
+	"github.com/hearthfaas/hearth/shared/vault"
 )
 
 func TestStoreThatLosesDataIsRefused(t *testing.T) {
@@ -157,6 +159,24 @@ func dump(t *testing.T, address string) string {
 				t.Fatal(err)
 			}
 			return string(raw)
+		}
+	}
+}
+
+// TestStoreIsOpenedWithItsKey: a process with another key would give up all that it cannot read.
+func TestStoreIsOpenedWithItsKey(t *testing.T) {
+	for _, url := range []string{ledgertest.URL(t), "redis://" + ledgertest.Server(t)} {
+		open := func(key string) error {
+			_, err := ledger.Open(t.Context(), fntest.Env(t, map[string]string{"REDIS_URL": url, "ENCRYPTION_KEY": key}))
+			return err
+		}
+		other := vault.Generate()
+		must(t, open(fntest.Key))
+		must(t, open(fntest.Key))
+		err := open(other)
+		wantKind(t, err, fault.Invalid)
+		if !strings.Contains(err.Error(), "ENCRYPTION_KEY") || strings.Contains(err.Error(), other) {
+			t.Error(err)
 		}
 	}
 }

@@ -6,6 +6,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -49,8 +50,8 @@ type Ledger struct {
 }
 
 // Open returns the process's ledger on REDIS_URL. It refuses servers whose configuration would lose what
-// was acknowledged: evicting keys, without append-only file, or a replica. What they cannot promise otherwise
-// is logged as a warning.
+// was acknowledged: evicting keys, without append-only file, or a replica; and a store that was sealed with another
+// key, whose work would all be given up as unreadable. What they cannot promise otherwise is logged as a warning.
 func Open(ctx context.Context, env *fn.Env) (*Ledger, error) {
 	return fn.Share(env, "ledger", func() (*Ledger, error) {
 		v, err := env.Vault()
@@ -64,6 +65,9 @@ func Open(ctx context.Context, env *fn.Env) (*Ledger, error) {
 		l, err := Dial(ctx, address, v)
 		if err != nil {
 			return nil, err
+		}
+		if err := l.unlock(ctx); err != nil {
+			return nil, errors.Join(err, l.Close())
 		}
 		for _, weak := range l.weak {
 			env.Log.Warn("the store promises less than it could", "why", weak.What, "next", weak.Mend)
@@ -87,6 +91,26 @@ func Dial(ctx context.Context, address string, v *vault.Vault) (*Ledger, error) 
 	}
 	l.hub = newHub(l.rdb)
 	return l, nil
+}
+
+// unlock makes sure that the store is sealed with our key. The first process leaves something to try a key on; where
+// that cannot be written, because the store is full, a later one does.
+func (l *Ledger) unlock(ctx context.Context) error {
+	const name, text = "h:key", "hearth"
+	box := l.vault.Box("store")
+	sealed, err := l.rdb.Get(ctx, name).Result()
+	if errors.Is(err, redis.Nil) {
+		_ = l.rdb.SetNX(ctx, name, box.Seal("key", []byte(text)), 0).Err()
+		return nil
+	}
+	if err != nil {
+		return kinded(err)
+	}
+	if _, err := box.Open("key", []byte(sealed)); err != nil {
+		return fault.As(fault.Invalid, err, "the store at REDIS_URL was sealed with another key").At("ENCRYPTION_KEY").
+			Try("start with the key that it was sealed with, or with an empty store")
+	}
+	return nil
 }
 
 // silent is the log of the client library.

@@ -20,7 +20,7 @@ import (
 
 const (
 	// readyTime bounds the start of a server, and whatever else is waited for.
-	readyTime = 20 * time.Second
+	readyTime = time.Minute // a busy machine takes that long to agree on a failover
 	pollEvery = 10 * time.Millisecond
 )
 
