@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,8 +24,11 @@ const Lease = 10 * time.Second
 func (c *Cluster) Judge(args ...string) (record.Verdict, error) {
 	var v record.Verdict
 	out, err := exec.Command(c.programs.Judge, append([]string{"-dir", c.Dir}, args...)...).Output()
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 1 {
-		err = nil // it found something, and says what
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		err = fmt.Errorf("the judge: %s", bytes.TrimSpace(exit.Stderr))
+		if exit.ExitCode() == 1 {
+			err = nil // it found something, and says what
+		}
 	}
 	if err == nil {
 		err = json.Unmarshal(out, &v)

@@ -24,7 +24,10 @@ var tasks = map[string]string{
 	"single": `{"op":"once"}`,
 	"slow":   `{"op":"once","wait":8000}`,
 	"mixed":  `{"op":"apply"} {"op":"once"}`,
+	"first":  `{"op":"fail"}`,
+	"second": `{"op":"apply"} {"op":"fail"}`,
 	"broken": `{"op":"apply"} {"op":"apply"} {"op":"fail"}`,
+	"fourth": `{"op":"apply"} {"op":"apply"} {"op":"apply"} {"op":"fail"}`,
 	"crashy": `{"op":"crash"} {"op":"apply"}`,
 	"stuck":  `{"op":"apply"} {"op":"stuck"} {"op":"fail"}`,
 }

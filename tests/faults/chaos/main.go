@@ -23,7 +23,7 @@ type options struct {
 	seed                              uint64
 	dir                               string
 	lasts                             time.Duration
-	hot, pickups                      int
+	hot, pickups, backward            int
 }
 
 func main() {
@@ -37,6 +37,7 @@ func main() {
 	flag.DurationVar(&o.lasts, "for", 0, "how long; 0 for what the kills and messages need")
 	flag.IntVar(&o.hot, "hot", 1000, "messages of the hot chat beside 100 quiet ones; 0 leaves that out")
 	flag.IntVar(&o.pickups, "pickups", 20, "kills with nothing else going on, to see when the work is taken up; 0 leaves that out")
+	flag.IntVar(&o.backward, "backward", 0, "runs that fail at each of their steps in turn, each killed on its way back")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -81,6 +82,11 @@ func run(ctx context.Context, o options) (ok bool, err error) {
 		return false, err
 	}
 	var t table
+	if o.backward > 0 {
+		if err := t.backward(ctx, c, o.backward); err != nil {
+			return false, err
+		}
+	}
 	if o.hot > 0 {
 		if err := t.fair(ctx, c, o.hot); err != nil {
 			return false, err

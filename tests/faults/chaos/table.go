@@ -69,6 +69,24 @@ func (t *table) pickups(ctx context.Context, c *faults.Cluster, kills int) error
 	return nil
 }
 
+// backward lets runs fail and kills them on their way back: each has to come to its end there. It comes first, when
+// there are no other runs.
+func (t *table) backward(ctx context.Context, c *faults.Cluster, runs int) error {
+	begin := time.Now()
+	kills, err := faults.Backward(ctx, c, runs)
+	if err != nil {
+		return err
+	}
+	t.row("runs that failed", "%d, %d of them killed on the way back, in %s", runs, kills, time.Since(begin).Round(time.Second))
+	v, err := c.Judge()
+	for end, n := range v.Ends {
+		if end != "Failed and rolled back" {
+			t.violation("I2", fmt.Sprintf("%d runs that failed ended otherwise: %s", n, end))
+		}
+	}
+	return err
+}
+
 // chaos lets everything fail.
 func (t *table) chaos(ctx context.Context, c *faults.Cluster, o options) error {
 	x := faults.Chaos{

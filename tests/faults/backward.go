@@ -1,0 +1,39 @@
+package faults
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+)
+
+// failing are tasks that fail at their first, second, third and fourth step.
+var failing = []string{"first", "second", "broken", "fourth"}
+
+// Backward lets so many runs fail, at each of their steps in turn, and kills the process at work at each point of the
+// way back in turn. It returns how many it killed.
+func Backward(ctx context.Context, c *Cluster, runs int) (kills int, err error) {
+	var way [][2]int // of each task: the first point of its way back, and the last of all
+	for _, task := range failing {
+		if _, err := c.Trace(ctx, task); err != nil { // scripts are loaded then
+			return 0, err
+		}
+		points, err := c.Trace(ctx, task)
+		if err != nil {
+			return 0, err
+		}
+		back := slices.IndexFunc(points, func(p Point) bool { return p.Name == "planner-rollback" })
+		way = append(way, [2]int{max(back, 0), len(points)}) // the first step has nothing to take back
+	}
+	const manyRuns = 64
+	var killed atomic.Int64
+	err = Each(runs, manyRuns, func(i int) error {
+		task, round := i%len(failing), i/len(failing)
+		from, to := way[task][0], way[task][1]
+		n, after := from+(round/2)%(to-from)+1, round%2 == 1
+		return c.Once(ctx, failing[task], n, after, func(p Point) error {
+			killed.Add(1)
+			return Kill(p)
+		})
+	})
+	return int(killed.Load()), err
+}
