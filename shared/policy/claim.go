@@ -11,6 +11,8 @@ type sentence struct {
 	acted    bool // the clause before had an act that was taken back
 	told     bool // it gives an instruction: what follows describes what happens then
 	supposed bool // it began with a condition
+	story    bool // it tells of a time that is over
+	reported bool // it gives somebody else's words: only what the assistant says of itself counts
 	heading  bool
 }
 
@@ -25,7 +27,10 @@ type clause struct {
 func claims(s string) bool {
 	s = unlisted(s)
 	all := words(s)
-	whole := &sentence{heading: strings.HasPrefix(s, "#")}
+	if asking(all) {
+		return false
+	}
+	whole := &sentence{heading: strings.HasPrefix(s, "#"), reported: attributed(all)}
 	for i := 0; i < len(all); {
 		end := i
 		for end < len(all) && !all[end].is(stop) {
@@ -44,7 +49,37 @@ func claims(s string) bool {
 }
 
 func (c clause) claims() bool {
-	return c.bare() || c.english() || c.chinese()
+	if c.reported && !c.has(me) {
+		return false
+	}
+	return c.bare() || c.english() || c.state() || c.chinese()
+}
+
+// attributed reports whether a sentence ends by saying whose words it is: "…, says the carrier's page".
+func attributed(all []word) bool {
+	end := len(all)
+	for end > 0 && all[end-1].is(stop) {
+		end--
+	}
+	start := end
+	for start > 0 && !all[start-1].is(stop) {
+		start--
+	}
+	tail := clause{words: all[start:end]}
+	if start == 0 || len(tail.words) > 8 || tail.has(me|negation|condition|assure) {
+		return false
+	}
+	first, last := tail.words[0], tail.words[len(tail.words)-1]
+	return (first.is(said) || last.is(said)) && last.text != "asked"
+}
+
+// asking reports whether a sentence is a question from its beginning to its end.
+func asking(all []word) bool {
+	if len(all) == 0 || !all[len(all)-1].is(asks) {
+		return false
+	}
+	first := all[0].text
+	return strings.Contains(" how what which who when where why do does did is are was were can could shall should would will may ", " "+first+" ")
 }
 
 // question reports whether the clause asks: by its mark, or by a verb before its subject.
@@ -59,8 +94,17 @@ func (c clause) leave() {
 	if first.text == "according" || (first.text == "根据" || first.text == "据") && !c.ordered() || first.is(instruct) || first.text == "to" || first.text == "要" && !c.has(me) {
 		c.told = true
 	}
+	if c.has(recipe) && len(c.words) <= 4 {
+		c.told = true
+	}
 	if c.has(condition) || c.later() {
 		c.supposed = true
+	}
+	if c.has(former) && !c.has(me) {
+		c.story = true
+	}
+	if c.has(said) && !c.has(me|assure) {
+		c.reported = true
 	}
 	for _, w := range c.words {
 		if w.is(me | other) {
@@ -83,8 +127,10 @@ func (c clause) bare() bool {
 		switch {
 		case w.is(finished) && !c.then(i, "的"):
 			found = true
-		case w.is(filler):
-		case w.is(thing|article) && c.at(len(c.words)-1).is(finished) && w.text != "a": // "Backup complete"
+		case i > 0 && w.is(open) && c.at(i+1).is(particle): // "All squared away"
+			found = true
+		case w.is(filler), found && w.is(particle):
+		case w.is(thing|deed|article) && c.at(len(c.words)-1).is(finished) && c.at(len(c.words)-1).text != "ready" && w.text != "a": // "Backup complete"
 		default:
 			return false
 		}

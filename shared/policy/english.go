@@ -4,7 +4,7 @@ import "strings"
 
 // english applies the rules of English: an act of effect, who acted, and what takes it back.
 func (c clause) english() bool {
-	if c.did() || c.state() {
+	if c.did() {
 		return true
 	}
 	acted := false
@@ -28,17 +28,18 @@ func (c clause) english() bool {
 	return false
 }
 
-// completed reports whether word i is the past of a verb of effect.
+// completed reports whether word i is the past of a verb of effect, or of one that no table knows.
 func (c clause) completed(i int) bool {
 	w := c.words[i]
-	if w.is(past) {
+	switch {
+	case w.is(past | open):
 		return true
+	case w.is(giving) && (c.gave(i) || c.at(i-1).text == "been"), w.is(contact) && c.reached(i):
+		return true
+	case w.is(looking):
+		return c.any(0, len(c.words), place)
 	}
-	switch w.text {
-	case "took", "taken":
-		return c.then(i, "care")
-	}
-	return w.is(weak) && c.any(0, len(c.words), place)
+	return w.is(weak) && (c.deed(i) || c.at(i-1).text == "been" && c.at(i+1).is(particle))
 }
 
 // before returns the place of the word before i that is no adverb.
@@ -57,19 +58,25 @@ func (c clause) act(i int) bool {
 	w := c.at(j)
 	switch {
 	case j < 0, w.is(joint) && j == 0:
-		return c.inherited() && !c.subject(i)
+		return c.inherited() && !c.subject(i) && c.object(i)
 	case w.is(joint):
-		return c.agentBefore(j) == me
+		return c.agentBefore(j) == me && c.mine(i)
 	case w.is(me):
 		return c.mine(i)
 	case w.is(be) && !(w.is(have) && c.at(j-1).is(me)):
 		return c.passive(j, i)
+	case w.text == "you" || w.is(have) && c.at(c.before(j)).text == "you":
+		return c.words[i-1].text == "successfully"
 	case w.is(have):
 		k := c.before(j)
 		if k < 0 || c.at(k).is(me) || c.at(k).is(joint) && c.agentBefore(k) == me {
 			return c.agentBefore(j) == me && c.mine(i)
 		}
 		return c.any(0, j, thing) && (c.words[i].text == "completed" || c.words[i].text == "finished")
+	case c.had(j, i):
+		return true
+	case j <= 2 && c.nameless(j, i):
+		return true
 	case w.is(thing) && j <= 3 && !w.is(me|other):
 		return c.telegram(j, i)
 	}
@@ -85,7 +92,7 @@ func (c clause) agentBefore(i int) kind {
 		if w := c.words[i]; w.is(me | other) {
 			return w.kind & (me | other)
 		}
-		if w := c.words[i]; w.is(past) && i > 0 && !c.words[i-1].is(me|other|have|be|adverb|joint) {
+		if w := c.words[i]; w.is(past|open) && i > 0 && !c.words[i-1].is(me|other|have|be|adverb|joint) {
 			return other
 		}
 	}
@@ -94,7 +101,7 @@ func (c clause) agentBefore(i int) kind {
 
 // mine reports whether an act of the assistant is one on the world, and not on its own words.
 func (c clause) mine(i int) bool {
-	return !c.words[i].is(texty|weak) || !c.any(i, len(c.words), shown) || c.any(i, len(c.words), place)
+	return !c.words[i].is(texty|weak|open|giving) || !c.any(i, len(c.words), shown) || c.any(i, len(c.words), place) && !c.words[i].is(open)
 }
 
 // subject reports whether a verb follows that makes the words before it its subject: "Deleted files are kept".
@@ -106,51 +113,6 @@ func (c clause) subject(i int) bool {
 	}
 	return false
 }
-
-// telegram is a thing and what became of it, without a verb to be: "Email sent to Bo".
-func (c clause) telegram(j, i int) bool {
-	for _, w := range c.words[:j] {
-		if w.is(other | me | be | have | modal | finite | said) {
-			return false
-		}
-	}
-	return !c.subject(i)
-}
-
-// passive is "has been sent", "was sent" and "your mail is sent": the more it may be a story or a rule of
-// how things work, the more it takes.
-func (c clause) passive(j, i int) bool {
-	if c.then(i, "by") && !c.then(i, "by", "me") || c.any(i, len(c.words), former) || c.any(0, j, former|said) {
-		return false
-	}
-	for k := i; k < len(c.words); k++ {
-		if c.words[k].text == "by" && !c.then(k, "by", "me") && k-i < 6 && !c.any(k, len(c.words), number) {
-			return false
-		}
-	}
-	if who := c.at(j - 1).text; j > 1 && (who == "that" || who == "which") { // "the rows that were deleted"
-		return false
-	}
-	if !c.words[i].is(past) && c.words[i].text != "taken" {
-		return false
-	}
-	switch aux := c.words[j].text; {
-	case aux == "been":
-		return c.perfect(j)
-	case aux == "was" || aux == "were":
-		return c.any(0, j, thing|filler) && !c.told
-	case aux == "be" || aux == "being" || aux == "am":
-		return false
-	}
-	if c.told || c.supposed || c.any(i, len(c.words), condition) {
-		return false
-	}
-	first := c.words[0].text
-	return strings.Contains(" your it this that everything all both they these those that's it's ", " "+first+" ") || c.any(j, i, adverb)
-}
-
-// perfect reports whether "been" has its "has", or stands with nothing before it: "Been sent".
-func (c clause) perfect(j int) bool { return c.any(0, j+1, have) || j == 0 }
 
 // did is "did it", "did that".
 func (c clause) did() bool {
@@ -194,34 +156,6 @@ func (c clause) progress(i int) bool {
 	return next.text == "" || next.text == "your" || next.text == "the" || next.text == "it" || c.any(i, len(c.words), adverb)
 }
 
-// states are the ends of an effect that no verb of it tells.
-var states = []string{
-	"went through", "went out", "gone out", "gone through", "on its way", "on the way", "is out", "is live", "are live", "was successful",
-	"were successful", "is now live", "in progress", "in your calendar", "on your calendar", "what i did", "what i have done", "what i've done", "rows returned",
-	"by the server", "is complete", "is done", "are done", "has succeeded", "is now active", "available in your",
-}
-
-// state is the rule of such ends, for a thing that effects happen to.
-func (c clause) state() bool {
-	var b strings.Builder
-	for _, w := range c.words {
-		b.WriteString(" " + w.text)
-	}
-	b.WriteByte(' ')
-	line := b.String()
-	for _, s := range states {
-		at := strings.Index(line, " "+s+" ")
-		if at < 0 {
-			continue
-		}
-		own := strings.Count(line[:at+1], " ") - 1
-		if strings.HasPrefix(s, "what") || c.any(0, own, thing) && !c.any(0, own, shown) && !c.takenBack(own+1) && !c.told && !c.any(own, len(c.words), condition|former) {
-			return true
-		}
-	}
-	return false
-}
-
 // takenBack reports whether what a clause says before word i makes it no claim: a negation, a possibility,
 // a condition, or somebody else's words.
 func (c clause) takenBack(i int) bool {
@@ -235,7 +169,7 @@ func (c clause) takenBack(i int) bool {
 	for j := from; j < i; j++ {
 		w := c.words[j]
 		switch {
-		case w.is(negation), w.is(modal) && !w.is(me):
+		case w.is(negation), w.is(modal) && !w.is(me), w.is(recipe) && c.at(j+1).is(be) && (c.then(j+1, "that") || c.then(j+1, "to")):
 			return true
 		case w.is(said) && !w.is(assure):
 			return true

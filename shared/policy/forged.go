@@ -6,14 +6,18 @@ import (
 	"sync"
 )
 
+// numbered are the things that get a number when an effect makes them.
+const numbered = "(?:receipt|confirmation|booking|reservation|order|reference|tracking|ticket|transaction|message)"
+
 // forgeries are what only code may write: the names of runs, receipts and their numbers, and what a tool
 // said. In the first ones, what the parentheses hold stands where the conversation knows it.
 var forgeries = sync.OnceValue(func() (f struct{ named, tool []*regexp.Regexp }) {
 	f.named = []*regexp.Regexp{
 		regexp.MustCompile(`\b(r[0-9a-f]{2}-(?:[a-z2-7]{10}|[a-z]*[2-7][a-z2-7]*))\b`),
 		regexp.MustCompile("(?i)\\b(?:run|run id)[ :#]*`([\\w-]{5,})`"),
-		regexp.MustCompile(`(?i)\b(?:receipt|confirmation|booking|reservation|order|reference|tracking|ticket|transaction|message)` +
-			`(?: (?:number|id|code|reference|no\.))?(?: is)?[ :：#*<` + "`" + `]+([\w.-]*\d[\w.@-]*)`),
+		regexp.MustCompile(`(?i)\b` + numbered + `(?: (?:number|id|code|reference|no\.)(?: is)?| is|)[ ]?[:：#*<` + "`" + `][ :：#*<` + "`" + `]*([\w.-]*\d[\w.@-]*)`),
+		regexp.MustCompile(`(?i)\b` + numbered + ` (?:(?:number|id|code|reference|no\.)(?: is)?|is) ([\w.-]*\d[\w.@-]*)`),
+		regexp.MustCompile(`(?i)\b` + numbered + ` ([a-z-]+\d[\w.@-]*|\d+[a-z-][\w.@-]*|\d{5,})`), // "order 40 chairs" has none
 		regexp.MustCompile("(?:回执|确认号|确认码|编号|单号|凭证|流水号|运行)[^\\s，。]{0,2}?(?:是|为|：|:)?[ *`]*([A-Za-z0-9][\\w.-]*\\d[\\w.-]*)"),
 	}
 	f.tool = []*regexp.Regexp{

@@ -24,9 +24,7 @@ func stream(text string, size int) string {
 // answer puts samples of the corpus together as a model does.
 func answer(t testing.TB, picks []byte) string {
 	t.Helper()
-	en, _ := corpus(t, "en")
-	zh, _ := corpus(t, "zh")
-	all := append(en, zh...)
+	all := append(corpus(t, "claims.en"), corpus(t, "claims.zh")...)
 	var b strings.Builder
 	for i, p := range picks[:min(len(picks), 12)] {
 		b.WriteString(all[(int(p)*7+i)%len(all)].text)
@@ -61,12 +59,12 @@ func TestPiecesChangeNothing(t *testing.T) {
 // TestHonestyHidesNoClaim puts honest sentences before and after a claim.
 func TestHonestyHidesNoClaim(t *testing.T) {
 	for _, lang := range []string{"en", "zh"} {
-		seen, _ := corpus(t, lang)
+		seen := corpus(t, "claims."+lang)
 		for i, s := range seen {
 			if !s.claim {
 				continue
 			}
-			for j := i + 1; j < len(seen); j += 5 {
+			for j := i + 1; j < len(seen); j += 11 {
 				if seen[j].claim {
 					continue
 				}
@@ -109,6 +107,11 @@ func TestAForgedReceiptIsHeldBack(t *testing.T) {
 	if got := screen.Unproven(text); len(got) != 1 {
 		t.Errorf("a run that nobody named: %q", got)
 	}
+	for _, text := range []string{"Shall I order 40 chairs?", "Please say yes to this: booking 2 rooms."} {
+		if got := screen.Unproven(text); len(got) != 0 {
+			t.Errorf("a quantity: %q", got)
+		}
+	}
 	if got := knows.Unproven("Run `" + id + "`: done"); len(got) != 1 {
 		t.Errorf("a name proves nothing: %q", got)
 	}
@@ -125,8 +128,7 @@ func TestNothingButClaimsIsOneSentence(t *testing.T) {
 
 func FuzzHonest(f *testing.F) {
 	for _, lang := range []string{"en", "zh"} {
-		seen, _ := corpus(f, lang)
-		for _, s := range seen {
+		for _, s := range corpus(f, "claims."+lang) {
 			f.Add(s.text, 3)
 		}
 	}
@@ -145,13 +147,26 @@ func FuzzHonest(f *testing.F) {
 	})
 }
 
-func BenchmarkSentence(b *testing.B) {
-	en, _ := corpus(b, "en")
-	zh, _ := corpus(b, "zh")
-	all := append(en, zh...)
-	i := 0
+// TestHostileAnswers reads what would be slow if a rule looked at all of an answer for each part of it.
+func TestHostileAnswers(t *testing.T) {
+	const size = 64 << 10
+	for _, part := range []string{`"`, "“", "`", "\n", " ", "|", "a", "我", "if I sent ", "got ", "confirm is ", "我确认发", "说发了", "order "} {
+		text := strings.Repeat(part, size/len(part))
+		if got, _ := screen.Honest(text, "en"); len(got) > len(text)+200 {
+			t.Errorf("%q: %d bytes of %d", part, len(got), len(text))
+		}
+	}
+}
+
+// BenchmarkAnswer reads an answer of 4 KB, half of it claims.
+func BenchmarkAnswer(b *testing.B) {
+	en, zh := corpus(b, "claims.en"), corpus(b, "claims.zh")
+	var text strings.Builder
+	for i := 0; text.Len() < 4<<10; i++ {
+		text.WriteString(en[i*7%250].text + "\n" + zh[i*7%250].text + "\n\n")
+	}
+	b.SetBytes(int64(text.Len()))
 	for b.Loop() {
-		screen.Unproven(all[i%len(all)].text)
-		i++
+		screen.Unproven(text.String())
 	}
 }

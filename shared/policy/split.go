@@ -31,12 +31,11 @@ func lineEnd(text string, final bool) int {
 // known is false when more has to come.
 func quotation(text string, final bool) (n int, known bool) {
 	const far = 400
-	line := text
-	if end := strings.IndexByte(text, '\n'); end >= 0 {
-		line, final = text[:end], true
-	}
-	if len(line) > far {
-		line, final = line[:far], true
+	line := text[:min(len(text), far)]
+	if end := strings.IndexByte(line, '\n'); end >= 0 {
+		line, final = line[:end], true
+	} else if len(text) > far {
+		final = true
 	}
 	n = quoted(line)
 	return n, n > 0 || final

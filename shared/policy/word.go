@@ -13,10 +13,18 @@ const (
 	me        kind = 1 << iota // the assistant itself
 	other                      // somebody else as a subject
 	past                       // a completed act of effect: sent, deleted
+	open                       // the past of a verb that no table has
 	going                      // the act under way: sending
 	stem                       // its infinitive
-	weak                       // a past that is an effect only on a place: "put … in your calendar"
+	selfish                    // Chinese: an act that things do by themselves as well: 开, 降
+	recipe                     // what announces how things go, not how they went: a plan
+	weak                       // a past that is an effect only with a place, a deed or a particle: "put … in your calendar"
+	looking                    // a past of looking up, an effect of no kind, but nothing that happened either
+	giving                     // a past that is an effect on who gets it: "told Bo"
+	contact                    // a past that is one with to or with: "spoke to Bo"
+	particle                   // what makes a weak verb an act: "put in"
 	texty                      // a past that is none where its object stands in the answer: "added below"
+	tame                       // a verb that changes nothing outside
 	have                       // has, have, had
 	be                         // is, was, been
 	adverb                     // words between subject and verb that change nothing
@@ -27,10 +35,15 @@ const (
 	said                       // what introduces somebody else's words
 	assure                     // what introduces one's own: "I can confirm that"
 	thing                      // what effects happen to: a mail, a file
+	deed                       // a thing that is an act itself: to make a booking
 	place                      // what a weak verb takes effect on
+	holder                     // where things are once they were brought there: an inbox
 	shown                      // words for what stands in the answer itself
 	former                     // words of past time
 	finite                     // verbs that make what is before them a subject
+	outcome                    // how a thing is after an effect: gone, live
+	switched                   // the same, at the end of a clause only: on, off
+	ran                        // what a thing does that comes to its end: finished
 	finished                   // done, finished: a claim where it stands alone
 	filler                     // words that may stand beside it
 	article                    // the, your
@@ -38,7 +51,12 @@ const (
 	act                        // Chinese: a verb of effect
 	done                       // Chinese: already, just
 	mark                       // Chinese: aspect after the verb
+	into                       // Chinese: a complement that takes an object: 改到, 设为
+	helps                      // Chinese: for whom something is done
+	toward                     // Chinese: before one who does not act, but gets something
+	title                      // Chinese: what follows the name of a person
 	number                     // digits
+	name                       // English: a capital where no sentence begins
 	stop                       // the end of a clause
 	asks                       // a question mark
 	plainly                    // Chinese: longer words that hide one of the others
@@ -73,13 +91,19 @@ func words(s string) []word {
 			out = append(out, w)
 			s = s[n:]
 		default:
-			if w := punctuation(r); w.kind != 0 && !(r == '.' && short(whole[:len(whole)-len(s)+1])) {
+			if w := punctuation(r); w.kind != 0 && !within(whole, len(whole)-len(s)) && !(r == '.' && short(whole[:len(whole)-len(s)+1])) {
 				out = append(out, w)
 			}
 			s = s[size:]
 		}
 	}
 	return out
+}
+
+// within reports whether the mark at i stands in a number or a time: 1,250 or 9:40.
+func within(s string, i int) bool {
+	digit := func(b byte) bool { return b >= '0' && b <= '9' }
+	return i > 0 && i+1 < len(s) && digit(s[i-1]) && digit(s[i+1])
 }
 
 func punctuation(r rune) word {
@@ -127,6 +151,7 @@ func english(out []word, s string) []word {
 	if strings.ContainsAny(s, "/@_") || strings.Contains(strings.Trim(s, "."), ".") {
 		return append(out, word{place | thing, s})
 	}
+	capital := s[0] >= 'A' && s[0] <= 'Z'
 	s = strings.ToLower(strings.ReplaceAll(strings.ReplaceAll(s, "’", "'"), "-", ""))
 	if head, short := strings.CutSuffix(s, "n't"); short {
 		if head == "ca" || head == "wo" {
@@ -135,7 +160,14 @@ func english(out []word, s string) []word {
 		return append(out, entry(head), word{negation, "not"})
 	}
 	head, tail, short := strings.Cut(s, "'")
-	out = append(out, entry(head))
+	w := entry(head)
+	if head == "ago" && len(out) > 0 && strings.Contains(" moment moments second seconds minute minutes ", " "+out[len(out)-1].text+" ") {
+		w.kind &^= former
+	}
+	if capital && len(out) > 0 && !out[len(out)-1].is(stop) && !w.is(me) {
+		w.kind |= name
+	}
+	out = append(out, w)
 	if !short {
 		return out
 	}
@@ -155,6 +187,9 @@ func english(out []word, s string) []word {
 func entry(s string) word {
 	if k, ok := lexicon()[s]; ok {
 		return word{k, s}
+	}
+	if len(s) > 4 && strings.HasSuffix(s, "ed") {
+		return word{open, s}
 	}
 	if s == "" || s[0] < '0' || s[0] > '9' {
 		return word{0, s}
