@@ -71,7 +71,7 @@ var englishWords = []group{
 		"automatically fully right away first even currently meanwhile officially"},
 	{joint, "and but so then because since as"},
 	{negation, "not never no none nothing cannot neither nor without nobody yet"},
-	{modal, "can could should might may would will must shall want wants looks seems appears apparently needs need"},
+	{modal, "maybe perhaps possibly can could should might may would will must shall want wants looks seems appears apparently needs need"},
 	{condition, "if soon when whenever once unless until whether after before while what how why where"},
 	{finite, "is are was were has have can will must may need needs requires require stay stays remain remains belong go goes get gets " +
 		"count means makes takes shall should would could might cannot helps costs keeps works"},
