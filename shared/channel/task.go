@@ -100,7 +100,7 @@ func (i *Intake) freeze(ctx context.Context, call vault.Call, o order, lang stri
 
 // showAgain adds the plan as it is now, with buttons for it, to the refusal of an approval of another one.
 func (i *Intake) showAgain(ctx context.Context, call vault.Call, lang string, answer *orderAnswer) {
-	list, err := i.list(ctx, call)
+	list, err := i.list(ctx, call, listedRuns)
 	if err != nil {
 		return // the refusal says what to do
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hearthfaas/hearth/shared/channel"
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/message"
@@ -24,6 +25,11 @@ func result(run *flow.Run, now time.Time) ([]byte, error) {
 	if run.Can(now).Undo && (run.State == flow.StateDone || run.State == flow.Stopped) {
 		out.Buttons = [][]message.Button{{{Label: words(run.Lang, "Undo", "撤销"), Value: "u:" + run.ID}}}
 	}
+	var doubts []string
+	for _, u := range run.InDoubt() {
+		doubts = append(doubts, u.ID)
+	}
+	out.Buttons = append(out.Buttons, channel.SettleButtons(run.Lang, run.ID, doubts)...)
 	raw, err := json.Marshal(out)
 	if err != nil {
 		return nil, fault.As(fault.Internal, err, "the result of run %s", run.ID)
@@ -160,8 +166,10 @@ func advice(run *flow.Run) string {
 		return words(run.Lang, "ask again: ", "重新申请：") + "`hearth runs fork " + run.ID + "`"
 	case flow.NeedsHuman, flow.Stopped:
 		settle := ""
-		if run.Unsettled() {
-			settle = "`hearth runs settle " + run.ID + " " + words(run.Lang, "STEP", "步骤") + " --happened|--did-not` · "
+		if doubts := run.InDoubt(); len(doubts) == 1 {
+			settle = "`" + channel.SettleCommand(run.ID, doubts[0].ID) + "` · "
+		} else if len(doubts) > 1 {
+			settle = "`" + channel.SettleCommand(run.ID, words(run.Lang, "STEP", "步骤")) + "` · "
 		}
 		return settle + "`hearth runs show " + run.ID + "` · `hearth runs undo " + run.ID + "`"
 	default:
