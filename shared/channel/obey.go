@@ -37,6 +37,7 @@ type view struct {
 	State string `json:"state"`
 
 	Digest  string   `json:"digest"`
+	Install bool     `json:"install"`
 	Card    *card    `json:"card"`
 	Earlier *earlier `json:"earlier"` // who decided the same before
 

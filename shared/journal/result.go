@@ -15,13 +15,11 @@ import (
 // result is the outbox entry that tells the session how the run ended. It is written by code from the
 // receipts: nothing in it is claimed by a model.
 func result(run *flow.Run, now time.Time) ([]byte, error) {
-	var out message.Outbound
-	if len(run.Reply) > 0 {
-		if err := json.Unmarshal(run.Reply, &out); err != nil {
-			return nil, fault.As(fault.Internal, err, "the reply place of run %s", run.ID)
-		}
+	out, err := addressed(run)
+	if err != nil {
+		return nil, err
 	}
-	out.Markdown, out.Run = Summary(run), run.ID
+	out.Markdown = Summary(run)
 	if run.Can(now).Undo && (run.State == flow.StateDone || run.State == flow.Stopped) {
 		out.Buttons = [][]message.Button{{{Label: words(run.Lang, "Undo", "撤销"), Value: "u:" + run.ID}}}
 	}
@@ -35,6 +33,19 @@ func result(run *flow.Run, now time.Time) ([]byte, error) {
 		return nil, fault.As(fault.Internal, err, "the result of run %s", run.ID)
 	}
 	return raw, nil
+}
+
+// addressed is an empty message to the place that hears of a run.
+func addressed(run *flow.Run) (message.Outbound, error) {
+	out := message.Outbound{Run: run.ID}
+	if len(run.Reply) == 0 {
+		return out, nil
+	}
+	if err := json.Unmarshal(run.Reply, &out); err != nil {
+		return out, fault.As(fault.Internal, err, "the reply place of run %s", run.ID)
+	}
+	out.Run = run.ID
+	return out, nil
 }
 
 // Summary tells in Markdown how a run ended: one line for the whole, one for each step, what went wrong,
