@@ -38,7 +38,7 @@ func newRunsFork(a *app) *cobra.Command {
 				return err
 			}
 			in := map[string]any{"from": from, "set": values, "now": now, "dry_run": dry}
-			v, raw, err := fetch[flow.View](ctx, d.client, "POST", runsPath+"/"+old.ID+"/fork", in)
+			v, raw, err := fetchNew[flow.View](ctx, d.client, runsPath+"/"+old.ID+"/fork", in)
 			if err != nil {
 				return err
 			}

@@ -189,9 +189,9 @@ func (d *desk) start(ctx context.Context, id string, dry bool, set flow.Values) 
 	if err != nil {
 		return "", nil, err
 	}
-	started, raw, err := fetch[struct {
+	started, raw, err := fetchNew[struct {
 		Run string `json:"run"`
-	}](ctx, d.client, "POST", tasksPath+id+"/run", struct {
+	}](ctx, d.client, tasksPath+id+"/run", struct {
 		DryRun bool        `json:"dry_run"`
 		Params flow.Values `json:"params,omitempty"`
 	}{dry, set})
