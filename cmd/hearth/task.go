@@ -155,11 +155,7 @@ func newTaskRun(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "run ID", Short: "Run an automation now, wait for its end, and exit as the run does", Args: takes(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			values, err := assignments(set)
-			if err != nil {
-				return err
-			}
-			d, err := a.desk(cmd)
+			d, values, err := a.deskWith(cmd, set)
 			if err != nil {
 				return err
 			}

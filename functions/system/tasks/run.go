@@ -35,22 +35,33 @@ func (h *handler) listRuns(ctx context.Context, r gateway.Request) (any, error) 
 		}
 		in.Limit = n
 	}
-	stored, err := h.ledger.Runs(ctx, min(in.Limit, mostRuns), false)
+	runs, err := h.runs(ctx, min(in.Limit, mostRuns), false)
 	if err != nil {
 		return nil, err
 	}
 	views := []flow.View{}
-	for _, s := range stored {
-		run, err := journal.Fold(s.Header, s.Journal)
-		if err != nil {
-			return nil, err
-		}
+	for _, run := range runs {
 		if policy.May(r.By, policy.See, run.User) != nil {
 			continue
 		}
 		views = append(views, brief(run.View(h.env.Now())))
 	}
 	return map[string]any{"runs": views}, nil
+}
+
+// runs returns the newest runs, at most so many; with active, only those that have not ended.
+func (h *handler) runs(ctx context.Context, most int, active bool) ([]*flow.Run, error) {
+	stored, err := h.ledger.Runs(ctx, most, active)
+	if err != nil {
+		return nil, err
+	}
+	runs := make([]*flow.Run, len(stored))
+	for i, s := range stored {
+		if runs[i], err = journal.Fold(s.Header, s.Journal); err != nil {
+			return nil, err
+		}
+	}
+	return runs, nil
 }
 
 // brief leaves out what a list does not show.
