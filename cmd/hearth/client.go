@@ -114,13 +114,17 @@ func token(env *fn.Env, conf config) (string, error) {
 // function gave them; without any answer they are Unavailable where the gateway was not reached, and
 // Unknown otherwise.
 func (c *client) call(ctx context.Context, method, path string, in any) (json.RawMessage, error) {
+	return c.callWith(ctx, method, path, in, nil)
+}
+
+func (c *client) callWith(ctx context.Context, method, path string, in any, header http.Header) (json.RawMessage, error) {
 	body, err := bodyOf(in)
 	if err != nil {
 		return nil, fault.As(fault.Internal, err, "encode the request for %s", path)
 	}
 	short, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	resp, err := c.send(short, method, path, body, nil)
+	resp, err := c.send(short, method, path, body, header)
 	if err != nil {
 		return nil, err
 	}
@@ -195,11 +199,29 @@ func (c *client) unanswered(ctx context.Context, err error) error {
 
 // fetch calls and decodes the answer into a T. The answer as it came is for -o json.
 func fetch[T any](ctx context.Context, c *client, method, path string, in any) (T, json.RawMessage, error) {
-	var out T
 	raw, err := c.call(ctx, method, path, in)
 	if err != nil {
-		return out, nil, err
+		return *new(T), nil, err
 	}
+	return decoded[T](path, raw)
+}
+
+// fetchNew posts what makes something new. The request has a key, so that it is asked once more when the connection
+// broke before the answer, and makes nothing twice.
+func fetchNew[T any](ctx context.Context, c *client, path string, in any) (T, json.RawMessage, error) {
+	key := http.Header{"Idempotency-Key": {`"` + fn.NewID() + `"`}}
+	raw, err := c.callWith(ctx, "POST", path, in, key)
+	if fault.Is(err, fault.Unknown) {
+		raw, err = c.callWith(ctx, "POST", path, in, key)
+	}
+	if err != nil {
+		return *new(T), nil, err
+	}
+	return decoded[T](path, raw)
+}
+
+func decoded[T any](path string, raw json.RawMessage) (T, json.RawMessage, error) {
+	var out T
 	if err := json.Unmarshal(raw, &out); err != nil {
 		return out, nil, fault.As(fault.Unknown, err, "the answer of %s is not what this version expects", path).
 			Try("use the same version of hearth here and there")

@@ -21,11 +21,7 @@ func newApproveCommand(a *app) *cobra.Command {
 		Long: "Approves the plan that the run shows now. With --set it changes parameters of the plan instead, which then " +
 			"waits for an approval of what it became; with --yes as well, it is approved as changed.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			values, err := assignments(set)
-			if err != nil {
-				return err
-			}
-			d, err := a.desk(cmd)
+			d, values, err := a.deskWith(cmd, set)
 			if err != nil {
 				return err
 			}

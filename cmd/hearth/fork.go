@@ -23,11 +23,7 @@ func newRunsFork(a *app) *cobra.Command {
 		Long: "Makes a new run of your own from an old one. Steps before --from keep their results, and the new run never undoes " +
 			"them; the others run anew. The day, the zone and the event are those of the old run. What cannot be taken back waits for approval.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			values, err := assignments(set)
-			if err != nil {
-				return err
-			}
-			d, err := a.desk(cmd)
+			d, values, err := a.deskWith(cmd, set)
 			if err != nil {
 				return err
 			}
@@ -38,7 +34,7 @@ func newRunsFork(a *app) *cobra.Command {
 				return err
 			}
 			in := map[string]any{"from": from, "set": values, "now": now, "dry_run": dry}
-			v, raw, err := fetch[flow.View](ctx, d.client, "POST", runsPath+"/"+old.ID+"/fork", in)
+			v, raw, err := fetchNew[flow.View](ctx, d.client, runsPath+"/"+old.ID+"/fork", in)
 			if err != nil {
 				return err
 			}
@@ -75,6 +71,16 @@ func (d *desk) settle(ctx context.Context, v flow.View, raw json.RawMessage, yes
 		return err
 	}
 	return d.follower().toEnd(ctx, v.ID)
+}
+
+// deskWith is the desk of a command that has assignments, which are read first.
+func (a *app) deskWith(cmd *cobra.Command, set []string) (*desk, flow.Values, error) {
+	values, err := assignments(set)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := a.desk(cmd)
+	return d, values, err
 }
 
 // assignments reads name=value. A value that is no JSON is a text.

@@ -248,7 +248,7 @@ func remains(v flow.View) []string {
 func nextOf(v flow.View) []string {
 	var next []string
 	for _, s := range v.Steps {
-		if v.Can.Settle && s.State == flow.UnitUnknown {
+		if s.Settle {
 			next = append(next, "hearth runs settle "+v.ID+" "+s.ID+" --happened|--did-not")
 		}
 	}

@@ -155,11 +155,7 @@ func newTaskRun(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "run ID", Short: "Run an automation now, wait for its end, and exit as the run does", Args: takes(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			values, err := assignments(set)
-			if err != nil {
-				return err
-			}
-			d, err := a.desk(cmd)
+			d, values, err := a.deskWith(cmd, set)
 			if err != nil {
 				return err
 			}
@@ -189,9 +185,9 @@ func (d *desk) start(ctx context.Context, id string, dry bool, set flow.Values) 
 	if err != nil {
 		return "", nil, err
 	}
-	started, raw, err := fetch[struct {
+	started, raw, err := fetchNew[struct {
 		Run string `json:"run"`
-	}](ctx, d.client, "POST", tasksPath+id+"/run", struct {
+	}](ctx, d.client, tasksPath+id+"/run", struct {
 		DryRun bool        `json:"dry_run"`
 		Params flow.Values `json:"params,omitempty"`
 	}{dry, set})

@@ -67,7 +67,7 @@ func TestShowOfADoubt(t *testing.T) {
 	v.Steps[0].Check = &flow.ViewCheck{State: "happened"}
 	v.Steps[1].State = flow.UndoBroken
 	v.Steps[1].Undo = &flow.ViewUndo{Error: &flow.Problem{Message: "changed since", Changes: []fault.Change{{What: "/a", Then: "v1", Now: "v2"}}}}
-	v.Steps[2].State = flow.UnitUnknown
+	v.Steps[2].State, v.Steps[2].Settle = flow.UnitUnknown, true
 	f := newFake(t)
 	f.addRun(v)
 	golden(t, "runs-show-doubt", f.hearth("", nil, "runs", "show", "r3f-a"))

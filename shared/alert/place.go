@@ -14,6 +14,9 @@ import (
 	"github.com/hearthfaas/hearth/shared/vault"
 )
 
+// postKey begins the keys under which alerts are posted.
+const postKey = "alert/"
+
 // placeSpace is where conversations are kept that hear of alerts, by their lane.
 const placeSpace = "alerts/places"
 
@@ -111,7 +114,7 @@ func (p Place) post(ctx context.Context, l *ledger.Ledger, a Alert) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.Post(ctx, channel.Lane(l, p.Address), a.ID, body)
+	_, err = l.Post(ctx, channel.Lane(l, p.Address), postKey+a.ID, body)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/hearthfaas/hearth/shared/channel"
 	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/manifest"
 )
@@ -30,6 +31,9 @@ func Ended(run *flow.Run) (Alert, bool) {
 	}
 	a.Text = reason(run)
 	next := "`hearth runs show " + run.ID + "`"
+	if doubts := run.InDoubt(); len(doubts) > 0 {
+		next = "`" + channel.SettleCommand(run.ID, doubts[0].ID) + "` · " + next
+	}
 	a.Text.En += "\n\n" + next
 	a.Text.Zh += "\n\n" + next
 	return a, true

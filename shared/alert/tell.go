@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -100,7 +101,7 @@ func (t *Teller) letters(ctx context.Context) error {
 		return err
 	}
 	for _, letter := range letters {
-		if letter.Posted { // an alert that a place would not take: another one would not get there either
+		if strings.HasPrefix(letter.Key, postKey) { // a place would not take it: another alert would not get there either
 			t.env.Log.Error("an alert could not be delivered", "lane", letter.Lane, "id", letter.ID)
 		} else if err := Raise(ctx, t.ledger, dead(letter, t.env.Now())); err != nil {
 			return err

@@ -37,6 +37,7 @@ type view struct {
 	State string `json:"state"`
 
 	Digest  string   `json:"digest"`
+	Install bool     `json:"install"`
 	Card    *card    `json:"card"`
 	Earlier *earlier `json:"earlier"` // who decided the same before
 
@@ -46,6 +47,8 @@ type view struct {
 		Cancel  bool `json:"cancel"`
 		Undo    bool `json:"undo"`
 	} `json:"can"`
+
+	Steps []step `json:"steps"`
 }
 
 // card is what we read of a plan's card.
@@ -141,7 +144,7 @@ func (i *Intake) apply(ctx context.Context, in message.Inbound, p policy.Princip
 		text, err := i.place(ctx, in, p, o.run, call)
 		return orderAnswer{Text: text}, true, err
 	case o.verb == runs:
-		list, err := i.list(ctx, call)
+		list, err := i.list(ctx, call, listedRuns)
 		return orderAnswer{Text: listed(lang, list)}, true, err
 	case o.verb == tasks:
 		text, err := i.tasks(ctx, call, o.rest, lang)
@@ -149,6 +152,8 @@ func (i *Intake) apply(ctx context.Context, in message.Inbound, p policy.Princip
 	case o.verb == freeze || o.verb == keep:
 		answer, err := i.freeze(ctx, call, o, lang)
 		return answer, true, err
+	case o.verb == settle:
+		return i.settle(ctx, p, call, o, lang)
 	case o.verb == resume:
 		text, err := i.resumed(ctx, call, o.run, lang)
 		return orderAnswer{Text: text}, true, err
@@ -187,10 +192,15 @@ func (i *Intake) apply(ctx context.Context, in message.Inbound, p policy.Princip
 	}
 	v, err := i.decide(ctx, call, o)
 	text := decided[o.verb].In(lang, named(v))
-	if v.Earlier != nil {
-		text = decidedBefore.In(lang, v.Earlier.By, v.Earlier.At.UTC().Format("2006-01-02 15:04 UTC"), text)
+	return orderAnswer{Text: v.after(lang, text), Run: o.run}, true, err
+}
+
+// after puts in front of what was decided who had decided the same before.
+func (v view) after(lang, text string) string {
+	if v.Earlier == nil {
+		return text
 	}
-	return orderAnswer{Text: text, Run: o.run}, true, err
+	return decidedBefore.In(lang, v.Earlier.By, v.Earlier.At.UTC().Format("2006-01-02 15:04 UTC"), text)
 }
 
 // decide tells system-tasks what was decided about one run.
@@ -219,11 +229,12 @@ func isRun(id string) error {
 	return nil
 }
 
-func (i *Intake) list(ctx context.Context, call vault.Call) ([]view, error) {
+// list returns the newest runs that the caller may see, at most so many.
+func (i *Intake) list(ctx context.Context, call vault.Call, most int) ([]view, error) {
 	var out struct {
 		Runs []view `json:"runs"`
 	}
-	err := i.gateway.Call(ctx, "system-tasks/runs", call, map[string]int{"limit": listedRuns}, &out)
+	err := i.gateway.Call(ctx, "system-tasks/runs", call, map[string]int{"limit": most}, &out)
 	return out.Runs, err
 }
 
@@ -232,7 +243,7 @@ func (i *Intake) fitting(ctx context.Context, call vault.Call, v verb) ([]view, 
 	if call.User == "" {
 		return nil, nil
 	}
-	list, err := i.list(ctx, call)
+	list, err := i.list(ctx, call, listedRuns)
 	var fit []view
 	for _, r := range list {
 		if v == undo && r.User != call.User {

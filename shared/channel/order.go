@@ -33,6 +33,7 @@ const (
 	freeze  verb = "freeze"
 	keep    verb = "keep" // install the task that freeze showed
 	alerts  verb = "alerts"
+	settle  verb = "settle"
 )
 
 // What can be said of alerts: whether they come to this conversation.
@@ -41,8 +42,9 @@ const (
 	off  = "off"
 )
 
-// buttons are the first letters of the values of our buttons: a:<run>:<digest>, d:…, u:<run>, s:<run>, k:<run>.
-var buttons = map[string]verb{"a": approve, "d": deny, "u": undo, "s": stop, "k": keep}
+// buttons are the first letters of the values of our buttons: a:<run>:<digest>, d:…, u:<run>, s:<run>, k:<run>,
+// y:<run>:<step> and n:… for what a step in doubt did.
+var buttons = map[string]verb{"a": approve, "d": deny, "u": undo, "s": stop, "k": keep, "y": settle, "n": settle}
 
 // everything is what an operator stops with "/stop all".
 const everything = "all"
@@ -50,13 +52,13 @@ const everything = "all"
 // commands are what follows a slash.
 var commands = map[string]verb{
 	"approve": approve, "deny": deny, "stop": stop, "undo": undo, "resume": resume, "runs": runs, "pair": pair, "help": help, "start": help,
-	"tasks": tasks, "freeze": freeze, "alerts": alerts,
+	"tasks": tasks, "freeze": freeze, "alerts": alerts, "settle": settle,
 }
 
 // words are the same in words.
 var words = map[string]verb{
-	"批准": approve, "同意": approve, "拒绝": deny, "停止": stop, "撤销": undo,
-	"approve": approve, "deny": deny, "stop": stop, "undo": undo,
+	"批准": approve, "同意": approve, "拒绝": deny, "停止": stop, "撤销": undo, "核实": settle,
+	"approve": approve, "deny": deny, "stop": stop, "undo": undo, "settle": settle,
 }
 
 // orderOf reads a message as an order.
@@ -65,6 +67,9 @@ func orderOf(in message.Inbound) (order, bool) {
 		letter, rest, _ := strings.Cut(in.Action.Value, ":")
 		run, digest, _ := strings.Cut(rest, ":")
 		v, ok := buttons[letter]
+		if v == settle {
+			return order{verb: v, run: run, rest: run + " " + digest + " " + outcomeOf[letter]}, ok && digest != ""
+		}
 		return order{verb: v, run: run, digest: digest, sure: true}, ok && run != ""
 	}
 	text := strings.TrimSpace(in.Text)
@@ -73,7 +78,7 @@ func orderOf(in message.Inbound) (order, bool) {
 		v, ok := commands[strings.ToLower(name)]
 		rest = strings.Trim(rest, " `<>")
 		run, digest, _ := strings.Cut(rest, " ")
-		if v != approve && v != deny {
+		if v != approve && v != deny && v != settle {
 			run, digest = rest, ""
 		}
 		run, sure := strings.CutSuffix(run, " yes")
@@ -97,6 +102,6 @@ func IsOrder(text string) bool {
 	if o.verb == alerts && (o.run == here || o.run == off) {
 		return true
 	}
-	lane, err := ledger.ParseLane(o.run)
+	lane, err := ledger.ParseLane(o.run) // of settle, the first word behind it
 	return IsCommand(text) && (o.run == "" || o.run == everything || err == nil && lane.IsRun())
 }

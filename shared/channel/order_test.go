@@ -305,6 +305,8 @@ func TestCommandsOfOtherNames(t *testing.T) {
 		{"/stop the server", true, false},
 		{"/alerts here", true, true},
 		{"/alerts about servers", true, false},
+		{"/settle " + run + " mail happened", true, true},
+		{"/settle down, please", true, false},
 		{"/hearth runs", false, false},
 		{"stop", false, false},
 		{"", false, false},

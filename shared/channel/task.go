@@ -98,25 +98,37 @@ func (i *Intake) freeze(ctx context.Context, call vault.Call, o order, lang stri
 	return orderAnswer{Text: fmt.Sprintf("```json\n%s\n```", pretty.String()), Run: o.run, Buttons: [][]message.Button{{install}}}, nil
 }
 
+// DigestLetters is how much of a digest names a plan: a button holds 64 bytes.
+const DigestLetters = 12
+
+// PlanButtons are the buttons by which people decide about the plan of a run: to approve, or install, the one
+// that has this digest, and to deny it.
+func PlanButtons(lang, run, digest string, install bool) [][]message.Button {
+	plan := run + ":" + digest[:DigestLetters]
+	yes := approveIt
+	if install {
+		yes = installIt
+	}
+	return [][]message.Button{{
+		{Label: yes.In(lang), Value: "a:" + plan, Style: "primary"}, {Label: denyIt.In(lang), Value: "d:" + plan, Style: "danger"},
+	}}
+}
+
 // showAgain adds the plan as it is now, with buttons for it, to the refusal of an approval of another one.
 func (i *Intake) showAgain(ctx context.Context, call vault.Call, lang string, answer *orderAnswer) {
-	list, err := i.list(ctx, call)
+	list, err := i.list(ctx, call, listedRuns)
 	if err != nil {
 		return // the refusal says what to do
 	}
 	for _, v := range list {
-		const letters = 12
-		if v.ID != answer.Run || !v.Can.Approve || v.Card == nil || len(v.Digest) < letters {
+		if v.ID != answer.Run || !v.Can.Approve || v.Card == nil || len(v.Digest) < DigestLetters {
 			continue
 		}
 		answer.Text += "\n\n" + named(v)
 		for n, line := range v.Card.Lines {
 			answer.Text += fmt.Sprintf("\n%d. %s", n+1, line)
 		}
-		answer.Buttons = [][]message.Button{{
-			{Label: approveIt.In(lang), Value: "a:" + v.ID + ":" + v.Digest[:letters], Style: "primary"},
-			{Label: denyIt.In(lang), Value: "d:" + v.ID + ":" + v.Digest[:letters], Style: "danger"},
-		}}
+		answer.Buttons = PlanButtons(lang, v.ID, v.Digest, v.Install)
 	}
 }
 

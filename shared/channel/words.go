@@ -20,8 +20,8 @@ func (p phrase) In(lang string, args ...any) string {
 
 var (
 	helped = phrase{
-		"Tell me what you need. Orders: /runs, /approve RUN, /deny RUN, /stop [RUN], /undo [RUN], /tasks [off|on TASK], /freeze RUN, /alerts here, /pair. Operators: /stop all, /resume.",
-		"直接说你需要什么。指令：/runs 列出运行，/approve 批准，/deny 拒绝，/stop 停止，/undo 撤销，/tasks 列出任务（off|on 停用或启用），/freeze 固化为任务，/alerts here 接收警报，/pair 绑定账号。管理员：/stop all 全部停止，/resume 恢复。",
+		"Tell me what you need. Orders: /runs, /approve RUN, /deny RUN, /stop [RUN], /undo [RUN], /settle, /tasks [off|on TASK], /freeze RUN, /alerts here, /pair. Operators: /stop all, /resume.",
+		"直接说你需要什么。指令：/runs 列出运行，/approve 批准，/deny 拒绝，/stop 停止，/undo 撤销，/settle 核实结果不明的步骤，/tasks 列出任务（off|on 停用或启用），/freeze 固化为任务，/alerts here 接收警报，/pair 绑定账号。管理员：/stop all 全部停止，/resume 恢复。",
 	}
 	offered    = phrase{"I do not know you yet. On a signed-in machine, run:\n\n    hearth pair %s", "我还不认识你。请在已登录的机器上运行：\n\n    hearth pair %s"}
 	privately  = phrase{"Ask me for a code in a direct chat.", "请在私聊中向我索取配对码。"}

@@ -166,12 +166,17 @@ func (r *Run) Settle(id string) (u *Unit, open bool) {
 	return u, u != nil && r.settleable(u)
 }
 
-// Unsettled reports whether a run that is over did something irreversible of which nobody knows the outcome.
-func (r *Run) Unsettled() bool {
+// InDoubt returns the units of a run that is over which did something irreversible of which nobody knows the
+// outcome: a person may settle them.
+func (r *Run) InDoubt() []*Unit {
+	var units []*Unit
 	for u := range r.units {
 		if r.settleable(u) {
-			return true
+			units = append(units, u)
 		}
 	}
-	return false
+	return units
 }
+
+// Unsettled reports whether a unit of the run is in doubt for good.
+func (r *Run) Unsettled() bool { return len(r.InDoubt()) > 0 }

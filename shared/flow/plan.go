@@ -94,6 +94,7 @@ type Header struct {
 	FourEyes bool            `json:"four_eyes,omitempty"` // nobody approves a plan of their own
 	Install  bool            `json:"install,omitempty"`   // approved, the plan becomes a task; its steps do not run now
 	Fork     *Fork           `json:"fork,omitempty"`      // the run that this one is made from
+	Request  string          `json:"request,omitempty"`   // digest of the request whose idempotency key names the run
 }
 
 // Author says who made a plan.

@@ -73,6 +73,7 @@ type ViewStep struct {
 	Undo     *ViewUndo       `json:"undo,omitempty"`
 	Taken    string          `json:"taken,omitempty"` // the run that did it
 	Check    *ViewCheck      `json:"check,omitempty"`
+	Settle   bool            `json:"settle,omitempty"` // nobody knows whether it happened: a person may say so
 }
 
 // ViewCheck says how it was found out, or is, what became of a step that was in doubt.
@@ -130,6 +131,7 @@ func (r *Run) View(now time.Time) View {
 		}
 		for _, u := range s.Units {
 			step := s.view(u, now)
+			step.Settle = r.settleable(u)
 			if v.State.Over() && step.State == UnitHeld { // it was never sent, and is not going to be
 				step.State, step.Until = Planned, time.Time{}
 			}

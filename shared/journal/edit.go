@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hearthfaas/hearth/shared/channel"
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/fn"
@@ -47,13 +48,10 @@ func Edit(env *fn.Env, run *flow.Run, set flow.Values, now time.Time, plugins []
 	}, nil
 }
 
-// digestLetters is how much of a digest names a plan.
-const digestLetters = 12
-
 // CheckSeen refuses a decision about another plan than the one that the run has now, and says what is
 // different. Where the plan was edited, the decision has to name the one that was seen.
 func CheckSeen(run *flow.Run, digest string) error {
-	next := fmt.Sprintf("hearth runs show %s · /approve %s %.*s", run.ID, run.ID, digestLetters, run.Digest)
+	next := fmt.Sprintf("hearth runs show %s · /approve %s %.*s", run.ID, run.ID, channel.DigestLetters, run.Digest)
 	switch {
 	case digest == "" && run.Revision == 0:
 		return nil
@@ -61,11 +59,11 @@ func CheckSeen(run *flow.Run, digest string) error {
 		first := flow.Version{Plan: run.Past[0].Plan}
 		return fault.New(fault.Conflict, "the plan was edited by %s, and nobody says which one was seen: %s", editors(run), changes(first, run)).
 			At("digest").Try(next)
-	case len(digest) >= digestLetters && strings.HasPrefix(run.Digest, digest):
+	case len(digest) >= channel.DigestLetters && strings.HasPrefix(run.Digest, digest):
 		return nil
 	}
 	seen, known := run.Seen(digest)
-	if !known || len(digest) < digestLetters {
+	if !known || len(digest) < channel.DigestLetters {
 		return fault.New(fault.Conflict, "the plan is not the one that was shown").At("digest").Try("hearth runs show " + run.ID)
 	}
 	return fault.New(fault.Conflict, "the plan was edited by %s since it was shown: %s", editors(run), changes(seen, run)).At("digest").Try(next)

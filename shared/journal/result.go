@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hearthfaas/hearth/shared/channel"
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/message"
@@ -14,21 +15,37 @@ import (
 // result is the outbox entry that tells the session how the run ended. It is written by code from the
 // receipts: nothing in it is claimed by a model.
 func result(run *flow.Run, now time.Time) ([]byte, error) {
-	var out message.Outbound
-	if len(run.Reply) > 0 {
-		if err := json.Unmarshal(run.Reply, &out); err != nil {
-			return nil, fault.As(fault.Internal, err, "the reply place of run %s", run.ID)
-		}
+	out, err := addressed(run)
+	if err != nil {
+		return nil, err
 	}
-	out.Markdown, out.Run = Summary(run), run.ID
+	out.Markdown = Summary(run)
 	if run.Can(now).Undo && (run.State == flow.StateDone || run.State == flow.Stopped) {
 		out.Buttons = [][]message.Button{{{Label: words(run.Lang, "Undo", "撤销"), Value: "u:" + run.ID}}}
 	}
+	var doubts []string
+	for _, u := range run.InDoubt() {
+		doubts = append(doubts, u.ID)
+	}
+	out.Buttons = append(out.Buttons, channel.SettleButtons(run.Lang, run.ID, doubts)...)
 	raw, err := json.Marshal(out)
 	if err != nil {
 		return nil, fault.As(fault.Internal, err, "the result of run %s", run.ID)
 	}
 	return raw, nil
+}
+
+// addressed is an empty message to the place that hears of a run.
+func addressed(run *flow.Run) (message.Outbound, error) {
+	out := message.Outbound{Run: run.ID}
+	if len(run.Reply) == 0 {
+		return out, nil
+	}
+	if err := json.Unmarshal(run.Reply, &out); err != nil {
+		return out, fault.As(fault.Internal, err, "the reply place of run %s", run.ID)
+	}
+	out.Run = run.ID
+	return out, nil
 }
 
 // Summary tells in Markdown how a run ended: one line for the whole, one for each step, what went wrong,
@@ -160,8 +177,10 @@ func advice(run *flow.Run) string {
 		return words(run.Lang, "ask again: ", "重新申请：") + "`hearth runs fork " + run.ID + "`"
 	case flow.NeedsHuman, flow.Stopped:
 		settle := ""
-		if run.Unsettled() {
-			settle = "`hearth runs settle " + run.ID + " " + words(run.Lang, "STEP", "步骤") + " --happened|--did-not` · "
+		if doubts := run.InDoubt(); len(doubts) == 1 {
+			settle = "`" + channel.SettleCommand(run.ID, doubts[0].ID) + "` · "
+		} else if len(doubts) > 1 {
+			settle = "`" + channel.SettleCommand(run.ID, words(run.Lang, "STEP", "步骤")) + "` · "
 		}
 		return settle + "`hearth runs show " + run.ID + "` · `hearth runs undo " + run.ID + "`"
 	default:

@@ -39,7 +39,7 @@ func TestSummarySpeaksTheRunsLanguage(t *testing.T) {
 		},
 		"in doubt": {
 			[]flow.Event{begin("a"), done("a"), begin("b"), failed("b", true), end(flow.NeedsHuman)},
-			[]string{"a person has to look", "? The mail: nobody knows", "hearth runs undo", "hearth runs settle r3f-abcdefghij STEP --happened|--did-not"},
+			[]string{"a person has to look", "? The mail: nobody knows", "hearth runs undo", "· `/settle r3f-abcdefghij b happened|did-not` ·"},
 			[]string{"需要人工处理", "无法确定是否已执行"},
 			"",
 		},

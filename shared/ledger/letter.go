@@ -29,7 +29,7 @@ type Letter struct {
 	Lane   Lane
 	At     time.Time // when it was given up
 	Kind   LetterKind
-	Posted bool   // it came from Post
+	Key    string // under which it was posted; "" for what nobody posted
 	Body   []byte // of a run its header, of an apology the message; nil when it cannot be opened any more
 
 	raw, rest string
@@ -89,7 +89,10 @@ func (l *Ledger) openLetter(raw string) (Letter, error) {
 		return Letter{}, fault.As(fault.Internal, err, "a dead letter is damaged")
 	}
 	id, body, _ := strings.Cut(part[3], "|")
-	d := Letter{Lane: Lane(part[1]), At: time.UnixMilli(ms), Kind: LetterKind(part[2]), Posted: strings.HasPrefix(id, postedMark), raw: raw, rest: part[3]}
+	d := Letter{Lane: Lane(part[1]), At: time.UnixMilli(ms), Kind: LetterKind(part[2]), raw: raw, rest: part[3]}
+	if key, posted := strings.CutPrefix(id, postedMark); posted {
+		d.Key = key
+	}
 	d.ID = part[1] + "." + strings.ReplaceAll(strings.TrimPrefix(id, "m"), "/", "-")
 	field := "in"
 	switch d.Kind {

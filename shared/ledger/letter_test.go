@@ -189,13 +189,13 @@ func TestDeadLettersAreSeenOnce(t *testing.T) {
 		if err != nil || len(letters) != 3 {
 			t.Fatalf("%+v %v", letters, err)
 		}
-		if m := got[poison]; m.Kind != ledger.Unanswered || m.ID != string(poison)+".1" || string(m.Body) != "body of a" || m.Posted {
+		if m := got[poison]; m.Kind != ledger.Unanswered || m.ID != string(poison)+".1" || string(m.Body) != "body of a" || m.Key != "" {
 			t.Errorf("%+v", m)
 		}
-		if m := got[refused]; m.Kind != ledger.Undelivered || !m.Posted || string(m.Body) != "nobody takes this" {
+		if m := got[refused]; m.Kind != ledger.Undelivered || m.Key != "k" || string(m.Body) != "nobody takes this" {
 			t.Errorf("%+v", m)
 		}
-		if m := got[fatal]; m.Kind != ledger.Undelivered || m.ID != string(fatal)+".1a" || m.Posted || string(m.Body) != "deadly" {
+		if m := got[fatal]; m.Kind != ledger.Undelivered || m.ID != string(fatal)+".1a" || m.Key != "" || string(m.Body) != "deadly" {
 			t.Errorf("%+v", m)
 		}
 		for i := range letters {

@@ -70,7 +70,8 @@ type definition struct {
 // happened". A mistake in the definition shows when the function starts.
 //
 // A field of In is a parameter: its json tag gives the name, omitempty makes it optional, jsonschema:"…"
-// describes it, and file:"read" or file:"write" marks a workspace path or a list of them.
+// describes it, and file:"read" or file:"write" marks a workspace path or a list of them. One of raw JSON names what
+// it takes: types:"string|list" with most:"100" and letters:"1000" is a text, or up to 100 of them.
 func Define[In, Out any](spec Spec, do func(c *Call, in In) (Out, error), opts ...Option) fn.Function {
 	defined := sync.OnceValue(func() *definition { return define(spec, do, opts) }) // the start of other functions does not wait for it
 	return fn.Function{

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/jsonschema-go/jsonschema"
 
@@ -54,7 +55,31 @@ func mistake(s *jsonschema.Schema, v any, place string) error {
 			}
 		}
 	}
+	if problem := beyond(s, v); problem != "" {
+		return fault.New(fault.Invalid, "%s", problem).At(place)
+	}
 	return fault.New(fault.Invalid, "want %s, not %s", wanted(s), kindOf(v)).At(place)
+}
+
+// beyond says which bound of s a text or a list of the right type is over, "" for none.
+func beyond(s *jsonschema.Schema, v any) string {
+	n, what, least, most := 0, "", s.MinLength, s.MaxLength
+	switch v := v.(type) {
+	case string:
+		n, what = utf8.RuneCountInString(v), "characters"
+	case []any:
+		n, what, least, most = len(v), "elements", s.MinItems, s.MaxItems
+	default:
+		return ""
+	}
+	switch {
+	case most != nil && n > *most:
+		return fmt.Sprintf("has %d %s, and at most %d are allowed", n, what, *most)
+	case least != nil && n < *least:
+		return fmt.Sprintf("has %d %s, and at least %d is needed", n, what, *least)
+	default:
+		return ""
+	}
 }
 
 // inObject names a property that is missing, unknown or wrong, or returns nil.

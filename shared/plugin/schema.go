@@ -41,6 +41,9 @@ func paramsSchema(t reflect.Type, ops map[string]manifest.Op) (*jsonschema.Schem
 	if err := markFiles(t, s); err != nil {
 		return nil, err
 	}
+	if err := nameTypes(t, s); err != nil {
+		return nil, err
+	}
 	return s, addOps(s, ops)
 }
 

@@ -398,4 +398,23 @@ func (b *bench) ask(user string, role policy.Role, path, body string) *http.Resp
 	return resp
 }
 
+// hears takes all that waits for the conversation, oldest first.
+func (b *bench) hears() []string {
+	b.t.Helper()
+	var heard []string
+	for {
+		work, err := b.ledger.Claim(b.t.Context(), b.ledger.Session("web", "ann"), ledger.NewOwner())
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if work == nil || work.Outbox == nil {
+			return heard
+		}
+		heard = append(heard, string(work.Outbox.Body))
+		if _, err := b.ledger.Sent(b.t.Context(), work.Claim, work.Outbox.ID, false); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
 var errDown = errors.New("connection reset by peer")

@@ -135,6 +135,12 @@ func TestPeopleSettleADoubt(t *testing.T) {
 		return b, lane
 	}
 	b, lane := doubted(t)
+	heard := b.hears()
+	for _, part := range []string{"`/settle " + string(lane) + " m happened|did-not`", `"y:` + string(lane) + `:m"`, `"n:` + string(lane) + `:m"`} {
+		if len(heard) != 1 || !strings.Contains(heard[0], part) {
+			t.Errorf("the conversation misses %s: %q", part, heard)
+		}
+	}
 	for name, c := range map[string]struct {
 		user string
 		verb string

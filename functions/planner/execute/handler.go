@@ -93,6 +93,9 @@ func (h *handler) drive(ctx, heeding context.Context, j *journal.Journal) error 
 	if j.Attempt > stuckAfter {
 		return h.end(ctx, j, flow.NeedsHuman, &flow.Problem{Kind: string(fault.Internal), Message: "no progress after repeated attempts"})
 	}
+	if err := h.recard(ctx, j); err != nil {
+		return err
+	}
 	for ctx.Err() == nil {
 		m := j.Run().Next(h.env.Now())
 		var err error
@@ -124,6 +127,16 @@ func (h *handler) drive(ctx, heeding context.Context, j *journal.Journal) error 
 		}
 	}
 	return context.Cause(ctx)
+}
+
+// recard shows the plan anew to the conversation that asked for it, when somebody has edited it. An edit wakes the
+// run, so that this is not lost in a crash after it.
+func (h *handler) recard(ctx context.Context, j *journal.Journal) error {
+	session, err := j.Recard(ctx)
+	if err != nil || session == "" {
+		return err
+	}
+	return h.gateway.Ring(ctx, "planner-intent", string(session))
 }
 
 // handOver lets planner-rollback go on under the same claim.

@@ -66,16 +66,7 @@ func (t *turn) begin(h flow.Header) error {
 	t.out.Run = h.ID
 	t.out.Markdown, t.said = journal.Card(h)+t.byline(), t.words("I made a plan: ", "我制定了计划：")+strings.Join(h.Card.Lines, "; ")
 	if h.Approve {
-		digest := h.Digest[:12]
-		approve := message.Button{Label: t.words("Approve", "批准"), Value: "a:" + h.ID + ":" + digest, Style: "primary"}
-		if h.Install {
-			approve.Label = t.words("Install", "安装")
-		}
-		deny := message.Button{Label: t.words("Deny", "拒绝"), Value: "d:" + h.ID + ":" + digest, Style: "danger"}
-		t.out.Buttons = [][]message.Button{{approve, deny}}
-		if journal.MayApprove(flow.Fold(h, nil), t.in.Principal, h.FourEyes) != nil && t.in.Inbound.ChatKind == message.Direct {
-			t.out.Buttons = [][]message.Button{{deny}} // nobody else sees this
-		}
+		t.out.Buttons = journal.CardButtons(flow.Fold(h, nil), t.in.Inbound.ChatKind == message.Direct)
 	} else {
 		t.out.Buttons = [][]message.Button{{{Label: t.words("Stop", "停止"), Value: "s:" + h.ID}}}
 	}

@@ -25,7 +25,7 @@ const (
 // In are the parameters.
 type In struct {
 	SQL        string            `json:"sql" jsonschema:"one INSERT, UPDATE or DELETE of one table with a primary key; CURRENT_DATE is the day of the run"`
-	Params     []json.RawMessage `json:"params,omitempty" jsonschema:"values for ? or $1 in the statement: strings, numbers, booleans or null"`
+	Params     []json.RawMessage `json:"params,omitempty" types:"string|number|boolean|null" jsonschema:"values for ? or $1 in the statement: strings, numbers, booleans or null"`
 	DataSource string            `json:"datasource,omitempty" jsonschema:"name of the data source; default is the one in DATABASE_URL"`
 	MaxRows    int               `json:"max_rows,omitempty" jsonschema:"how many rows may change at most, or nothing does; default 100, at most 500"`
 }

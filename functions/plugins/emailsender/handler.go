@@ -15,13 +15,13 @@ import (
 
 // In are the parameters.
 type In struct {
-	To          json.RawMessage `json:"to" jsonschema:"address or list of addresses"`
+	To          json.RawMessage `json:"to" types:"string|list" most:"100" letters:"32000" jsonschema:"address or list of addresses"`
 	Subject     string          `json:"subject,omitempty" jsonschema:"default is made from the attachments"`
 	Body        string          `json:"body,omitempty" jsonschema:"plain text"`
 	HTML        string          `json:"html,omitempty" jsonschema:"the same text as HTML, optional"`
 	Attachments []string        `json:"attachments,omitempty" file:"read" jsonschema:"paths of files to attach"`
-	CC          json.RawMessage `json:"cc,omitempty" jsonschema:"address or list of addresses that get a copy"`
-	BCC         json.RawMessage `json:"bcc,omitempty" jsonschema:"address or list of addresses that get a hidden copy"`
+	CC          json.RawMessage `json:"cc,omitempty" types:"string|list" most:"100" letters:"32000" jsonschema:"address or list of addresses that get a copy"`
+	BCC         json.RawMessage `json:"bcc,omitempty" types:"string|list" most:"100" letters:"32000" jsonschema:"address or list of addresses that get a hidden copy"`
 	ReplyTo     string          `json:"reply_to,omitempty" jsonschema:"address for answers"`
 	From        string          `json:"from,omitempty" jsonschema:"sender; default is HEARTH_MAIL_FROM"`
 }

@@ -28,7 +28,7 @@ type Message struct {
 	Method  string                     `json:"method" jsonschema:"GET, HEAD, POST, PUT, PATCH or DELETE"`
 	URL     string                     `json:"url" jsonschema:"http:// or https:// address"`
 	Headers map[string]string          `json:"headers,omitempty" jsonschema:"headers by name"`
-	Query   map[string]json.RawMessage `json:"query,omitempty" jsonschema:"parameters to add to the address: a text, number or boolean each, or a list of them"`
+	Query   map[string]json.RawMessage `json:"query,omitempty" types:"string|number|boolean|list" jsonschema:"parameters to add to the address: a text, number or boolean each, or a list of them"`
 	Body    string                     `json:"body,omitempty" jsonschema:"text to send"`
 	JSON    json.RawMessage            `json:"json,omitempty" jsonschema:"JSON to send, in place of body"`
 }

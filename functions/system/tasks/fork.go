@@ -10,7 +10,7 @@ import (
 )
 
 // fork starts a new run that is made from an old one. It belongs to the one who asks, whose authority and
-// files it has.
+// files it has. With an idempotency key, asked again it is the same run.
 func (h *handler) fork(ctx context.Context, r gateway.Request) (any, error) {
 	var in struct {
 		From   string      `json:"from"` // the step to begin with; none: all run anew
@@ -25,25 +25,25 @@ func (h *handler) fork(ctx context.Context, r gateway.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	plugins, err := h.registry.All(ctx)
+	o, err := h.once(r, "fork "+old.ID)
 	if err != nil {
 		return nil, err
 	}
-	lane := h.ledger.NewRun(h.ledger.TasksLane())
-	f := journal.Forking{
-		ID: string(lane), By: r.By, From: in.From, Set: in.Set, Fresh: in.Now, DryRun: in.DryRun, Lang: lang(r), Zone: h.zone, Now: h.env.Now(),
-	}
-	if f.Lang == "" {
-		f.Lang = old.Lang
-	}
-	header, err := f.Prepare(h.env, old, plugins)
+	run, err := h.start(ctx, o, func(id string) (flow.Header, error) {
+		plugins, err := h.registry.All(ctx)
+		if err != nil {
+			return flow.Header{}, err
+		}
+		f := journal.Forking{ID: id, By: r.By, From: in.From, Set: in.Set, Fresh: in.Now, DryRun: in.DryRun, Lang: lang(r), Zone: h.zone, Now: h.env.Now()}
+		if f.Lang == "" {
+			f.Lang = old.Lang
+		}
+		return f.Prepare(h.env, old, plugins)
+	})
 	if err != nil {
 		return nil, err
 	}
-	if err := h.spawn(ctx, lane, header); err != nil {
-		return nil, err
-	}
-	return flow.Fold(header, nil).View(h.env.Now()), nil
+	return run.View(h.env.Now()), nil
 }
 
 // freeze makes a task of a run that ended well. It keeps nothing: whoever wants the task applies it.

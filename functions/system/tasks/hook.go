@@ -49,7 +49,7 @@ func (h *handler) hooked(r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := h.spawn(r.Context(), lane, header); err != nil {
+	if _, err := h.spawn(r.Context(), lane, header); err != nil {
 		return "", err
 	}
 	return string(lane), h.remember(r.Context(), &doc, t, lane)

@@ -35,29 +35,48 @@ func (h *handler) listRuns(ctx context.Context, r gateway.Request) (any, error) 
 		}
 		in.Limit = n
 	}
-	stored, err := h.ledger.Runs(ctx, min(in.Limit, mostRuns), false)
+	runs, damaged, err := h.runs(ctx, min(in.Limit, mostRuns), false)
 	if err != nil {
 		return nil, err
 	}
 	views := []flow.View{}
-	for _, s := range stored {
-		run, err := journal.Read(s)
-		switch {
-		case err != nil && policy.May(r.By, policy.Command, "") == nil:
-			views = append(views, unreadable(s.Lane, err))
-		case err == nil && policy.May(r.By, policy.See, run.User) == nil:
+	if policy.May(r.By, policy.Command, "") == nil { // whose they are cannot be said
+		for _, d := range damaged {
+			views = append(views, unreadable(d))
+		}
+	}
+	for _, run := range runs {
+		if policy.May(r.By, policy.See, run.User) == nil {
 			views = append(views, brief(run.View(h.env.Now())))
 		}
 	}
 	return map[string]any{"runs": views}, nil
 }
 
-// unreadable stands for a run of which nothing more is known. Whose it is cannot be said, so only those who command
-// see it.
-func unreadable(lane ledger.Lane, err error) flow.View {
+// runs returns the newest runs, at most so many, those that cannot be read apart; with active, only those that have
+// not ended.
+func (h *handler) runs(ctx context.Context, most int, active bool) (runs []*flow.Run, damaged []ledger.Run, err error) {
+	stored, err := h.ledger.Runs(ctx, most, active)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range stored {
+		run, err := journal.Read(s)
+		if err != nil {
+			s.Damage = err
+			damaged = append(damaged, s)
+			continue
+		}
+		runs = append(runs, run)
+	}
+	return runs, damaged, nil
+}
+
+// unreadable stands for a run of which nothing more is known.
+func unreadable(s ledger.Run) flow.View {
 	return flow.View{
-		ID: string(lane), State: flow.NeedsHuman, Steps: []flow.ViewStep{},
-		Error: &flow.ViewError{Kind: string(fault.KindOf(err)), Message: fault.Text(err)},
+		ID: string(s.Lane), State: flow.NeedsHuman, Steps: []flow.ViewStep{},
+		Error: &flow.ViewError{Kind: string(fault.KindOf(s.Damage)), Message: fault.Text(s.Damage)},
 	}
 }
 

@@ -3,12 +3,12 @@ package tasks
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/flow"
 	"github.com/hearthfaas/hearth/shared/gateway"
-	"github.com/hearthfaas/hearth/shared/journal"
 	"github.com/hearthfaas/hearth/shared/ledger"
 	"github.com/hearthfaas/hearth/shared/policy"
 )
@@ -37,11 +37,11 @@ func (h *handler) stop(ctx context.Context, r gateway.Request) (any, error) {
 		return nil, err
 	}
 	if in.Run != "" {
-		lane, run, err := h.find(ctx, r, in.Run, policy.Stop)
+		_, run, err := h.find(ctx, r, in.Run, policy.Stop)
 		if err != nil {
 			return nil, err
 		}
-		return h.stopped(ctx, map[ledger.Lane]*flow.Run{lane: run}, r.By, false)
+		return h.stopped(ctx, []*flow.Run{run}, r.By, false)
 	}
 	action := policy.StopAll
 	if in.User != "" {
@@ -68,36 +68,23 @@ func (h *handler) stop(ctx context.Context, r gateway.Request) (any, error) {
 
 // going returns the runs of a user that have not ended, or of everybody. One that cannot be read does nothing that
 // could be stopped.
-func (h *handler) going(ctx context.Context, user string) (map[ledger.Lane]*flow.Run, error) {
-	active, err := h.ledger.Runs(ctx, mostActive, true)
-	if err != nil {
-		return nil, err
-	}
-	runs := map[ledger.Lane]*flow.Run{}
-	for _, s := range active {
-		run, err := journal.Read(s)
-		if err != nil {
-			continue
-		}
-		if user == ledger.Everybody || run.User == user {
-			runs[s.Lane] = run
-		}
-	}
-	return runs, nil
+func (h *handler) going(ctx context.Context, user string) ([]*flow.Run, error) {
+	runs, _, err := h.runs(ctx, mostActive, true)
+	return slices.DeleteFunc(runs, func(r *flow.Run) bool { return user != ledger.Everybody && r.User != user }), err
 }
 
-func (h *handler) stopped(ctx context.Context, runs map[ledger.Lane]*flow.Run, by policy.Principal, latched bool) (any, error) {
+func (h *handler) stopped(ctx context.Context, runs []*flow.Run, by policy.Principal, latched bool) (any, error) {
 	ids := []string{}
-	for lane, run := range runs {
+	for _, run := range runs {
 		if !run.Can(h.env.Now()).Cancel {
 			continue
 		}
 		e := flow.Event{Type: flow.Stop, At: h.env.Now(), By: by.User, Role: string(by.Role)}
-		if _, err := h.write(ctx, lane, run, e, ledger.SetStop); err != nil {
+		if _, err := h.write(ctx, ledger.Lane(run.ID), run, e, ledger.SetStop); err != nil {
 			return nil, err
 		}
-		ids = append(ids, string(lane))
-		if err := h.gateway.Ring(ctx, "planner-execute", string(lane)); err != nil {
+		ids = append(ids, run.ID)
+		if err := h.gateway.Ring(ctx, "planner-execute", run.ID); err != nil {
 			return nil, err
 		}
 	}

@@ -227,7 +227,7 @@ func lang(r gateway.Request) string {
 	}
 }
 
-// runTask starts a task by hand.
+// runTask starts a task by hand. With an idempotency key, asked again it is the same run.
 func (h *handler) runTask(ctx context.Context, r gateway.Request) (any, error) {
 	var in struct {
 		DryRun bool        `json:"dry_run"`
@@ -243,32 +243,25 @@ func (h *handler) runTask(ctx context.Context, r gateway.Request) (any, error) {
 	if err := policy.May(r.By, policy.Act, t.Owner); err != nil {
 		return nil, err
 	}
-	if plan, err = plan.With(in.Params); err != nil {
-		return nil, err
-	}
-	lane := h.ledger.NewRun(h.ledger.TasksLane())
-	header, err := h.prepare(ctx, t, plan, journal.Request{ID: string(lane), Origin: journal.FromHand, DryRun: in.DryRun, Lang: lang(r)})
+	o, err := h.once(r, "run "+plan.TaskID)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.spawn(ctx, lane, header); err != nil {
+	run, err := h.start(ctx, o, func(id string) (flow.Header, error) {
+		plan, err := plan.With(in.Params)
+		if err != nil {
+			return flow.Header{}, err
+		}
+		return h.prepare(ctx, t, plan, journal.Request{ID: id, Origin: journal.FromHand, DryRun: in.DryRun, Lang: lang(r)})
+	})
+	if err != nil {
 		return nil, err
 	}
-	return map[string]string{"run": string(lane)}, h.remember(ctx, &doc, t, lane)
-}
-
-func (h *handler) spawn(ctx context.Context, lane ledger.Lane, header flow.Header) error {
-	if err := h.moving(ctx, header.User); err != nil {
-		return err
+	answer := map[string]string{"run": run.ID}
+	if run.State.Over() { // repeated late: others may have run since
+		return answer, nil
 	}
-	raw, err := json.Marshal(header)
-	if err != nil {
-		return fault.As(fault.Internal, err, "the run %s", lane)
-	}
-	if _, err := h.ledger.Spawn(ctx, ledger.Spawn{Lane: lane, Header: raw}); err != nil {
-		return err
-	}
-	return h.gateway.Ring(ctx, "planner-execute", string(lane))
+	return answer, h.remember(ctx, &doc, t, o.lane)
 }
 
 // remember notes a task's last run. Whoever changed the task meanwhile wins: it is only a note.

@@ -100,12 +100,19 @@ func (d *desk) RoundTrip(r *http.Request) (*http.Response, error) {
 // as calls the function as a user with a role and returns the status and the body.
 func (d *desk) as(who, method, path, body string) (int, string) {
 	d.t.Helper()
+	return d.keyed(who, method, path, body)
+}
+
+// keyed is as with values of Idempotency-Key.
+func (d *desk) keyed(who, method, path, body string, keys ...string) (int, string) {
+	d.t.Helper()
 	user, role, _ := strings.Cut(who, "/")
 	req := httptest.NewRequestWithContext(context.Background(), method, path, strings.NewReader(body))
 	if role != "" {
 		token := vault.Token{For: "user", ID: user, Role: role, Expires: d.clock().Add(time.Hour).Unix()}
 		req.Header.Set("Authorization", "Bearer "+ledgertest.Vault(d.t).Issue(token))
 	}
+	req.Header["Idempotency-Key"] = keys
 	rec := httptest.NewRecorder()
 	d.host.ServeHTTP(rec, req)
 	return rec.Code, rec.Body.String()

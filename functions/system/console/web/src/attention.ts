@@ -1,4 +1,4 @@
-import { signal } from '@preact/signals'
+import { effect, signal } from '@preact/signals'
 
 /** The present, in milliseconds since 1970, a second exact while the page is visible. */
 export const now = signal(Date.now())
@@ -25,5 +25,15 @@ export function watch(): void {
       now.value = Date.now()
       away.value = false
     }
+  })
+}
+
+/** Keeps something fresh while somebody looks. The signal that keep gets aborts when nobody does. Returns a stop. */
+export function whileLooking(keep: (signal: AbortSignal) => Promise<void>): () => void {
+  return effect(() => {
+    if (away.value) return undefined
+    const end = new AbortController()
+    void keep(end.signal)
+    return () => end.abort()
   })
 }

@@ -127,7 +127,7 @@ export function doubtful(id, lang) {
       step('sheet', 'excel_generator', t.sheet, 'compensable', { state: 'undo_failed', attempts: [{ n: 1, started: ago(500), ended: ago(490) }], undo: { possible: false, error: {
         kind: 'conflict', message: t.changed, changes: [
           { what: '/output/a<b>.csv', diff: ['-kettle,1', '+kettle,2'] }, { what: 'sales row 3: amount', then: '640', now: '<script>1</script>' }] } } }),
-      step('mail', 'email_sender', t.mail, 'irreversible', { state: 'unknown', needs: ['sheet'], attempts: [{ n: 1, started: ago(480), ended: ago(450), error: { kind: 'unknown', message: t.cut, doubt: true } }] }),
+      step('mail', 'email_sender', t.mail, 'irreversible', { state: 'unknown', settle: true, needs: ['sheet'], attempts: [{ n: 1, started: ago(480), ended: ago(450), error: { kind: 'unknown', message: t.cut, doubt: true } }] }),
     ],
     can: { settle: true },
   })

@@ -283,6 +283,8 @@ export class Fake {
     if (first === 'alerts') return second ? this.#resolve(second) : { alerts: this.alerts }
     if (first === 'dead') return this.#dead(second, third)
     if (first === 'budget') return { budgets: this.budgets }
+    const makes = third === 'fork' || (first !== 'runs' && second === 'run')
+    if (makes && !/^"[0-9a-f]{32}"$/.test(call.req.headers['idempotency-key'])) throw new Refusal('invalid', 'what makes a run has a key', { field: 'Idempotency-Key' })
     if (first !== 'runs') return this.#task(call, first, second)
     if (second === '') return { runs: [...this.#runs.values()].map(brief).reverse() }
     const run = this.#runs.get(second)
@@ -331,7 +333,7 @@ export class Fake {
   #settle(run, { step: id, did }) {
     const step = run.steps.find((one) => one.id === id)
     if (!step || typeof did !== 'boolean') throw new Refusal('invalid', 'say true when it happened, and false when it did not', { field: 'did' })
-    Object.assign(step, { state: did ? 'done' : 'failed', check: { state: did ? 'happened' : 'missing', by: 'mei' } })
+    Object.assign(step, { state: did ? 'done' : 'failed', settle: false, check: { state: did ? 'happened' : 'missing', by: 'mei' } })
     this.change(run, { can: { retry: true } })
     return run
   }

@@ -75,6 +75,8 @@ export interface Step {
   /** The run that did it, when this one is a fork of it. */
   taken?: string
   check?: StepCheck | null
+  /** Nobody knows whether it happened: a person may say so. */
+  settle?: boolean
 }
 
 /** How it was found out, or is, what became of a step that was in doubt. */

@@ -5,6 +5,7 @@ import { call } from '../api/call.ts'
 import type { ServerEvent } from '../api/events.ts'
 import { Fault, retryable } from '../api/fault.ts'
 import { type Connection, follow } from '../api/follow.ts'
+import { random } from '../api/random.ts'
 import type { Session } from '../api/types.ts'
 import { away } from '../attention.ts'
 import { refresh } from '../runs/store.ts'
@@ -26,11 +27,6 @@ const kept = new Map<string, Conversation>()
 /** Makes a new session's name. */
 export function newSession(): string {
   return `web-${random(8)}`
-}
-
-function random(bytes: number): string {
-  // Not crypto.randomUUID: browsers have it only on secure origins, and an office server may be plain HTTP.
-  return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (b) => b.toString(16).padStart(2, '0')).join('')
 }
 
 /** Shows a session and follows its event log. */

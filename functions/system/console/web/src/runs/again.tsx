@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
 import { call } from '../api/call.ts'
+import { once } from '../api/once.ts'
 import type { Plan, Run } from '../api/types.ts'
 import { t } from '../i18n.ts'
 import { go } from '../navigation.tsx'
@@ -29,7 +30,7 @@ export function ForkFrom({ run, step }: { run: Run; step: string }) {
 }
 
 async function fork(run: Run, body: { from?: string; dry_run?: boolean }): Promise<void> {
-  const made = await call<Run>(`system-tasks/runs/${run.id}/fork`, { method: 'POST', body })
+  const made = await once<Run>(`system-tasks/runs/${run.id}/fork`, body)
   take(made)
   go({ at: 'runs', run: made.id })
 }

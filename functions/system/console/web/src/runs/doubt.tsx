@@ -25,7 +25,7 @@ export function Check({ step }: { step: Step }) {
 /** Lets a person say what became of a step that nobody could tell of. Nothing of the run goes on before that. */
 export function Settle({ run, step }: { run: Run; step: Step }) {
   const [busy, setBusy] = useState(false)
-  if (!run.can?.settle || step.state !== 'unknown') return null
+  if (!step.settle) return null
   const say = async (did: boolean) => {
     const yes = t(did ? 'settle.did' : 'settle.didnot')
     if (!(await ask({ title: step.title || step.id, text: t(did ? 'settle.did.text' : 'settle.didnot.text'), yes }))) return

@@ -1,10 +1,10 @@
-import { type Signal, effect, signal } from '@preact/signals'
+import { type Signal, signal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { backoff, pause } from '../api/backoff.ts'
 import { call } from '../api/call.ts'
 import { Fault, retryable } from '../api/fault.ts'
 import type { Run, Verb } from '../api/types.ts'
-import { away } from '../attention.ts'
+import { whileLooking } from '../attention.ts'
 import { toast } from '../ui/toast.tsx'
 import { isActive, merge, newer, replace } from './fold.ts'
 
@@ -138,12 +138,7 @@ const seldom = 20_000
 
 /** Keeps the list fresh while somebody looks: it also feeds the badge of waiting approvals. Returns a stop. */
 export function keepRuns(): () => void {
-  const stop = effect(() => {
-    if (away.value) return undefined
-    const end = new AbortController()
-    void keep(end.signal)
-    return () => end.abort()
-  })
+  const stop = whileLooking(keep)
   return () => {
     stop()
     clearTimeout(listTimer)

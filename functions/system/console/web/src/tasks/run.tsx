@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { call } from '../api/call.ts'
+import { once } from '../api/once.ts'
 import type { Task } from '../api/types.ts'
 import { t } from '../i18n.ts'
 import { go } from '../navigation.tsx'
@@ -10,7 +10,7 @@ import { type Values, changed, valuesOf } from '../ui/values.ts'
 
 /** Starts a run of a task, with other values for some of its parameters, and goes to it. */
 export async function runTask(task: Task, dry: boolean, params: Values = {}): Promise<void> {
-  const answer = await call<{ run: string }>(`system-tasks/${encodeURIComponent(task.task_id)}/run`, { method: 'POST', body: { dry_run: dry, params } })
+  const answer = await once<{ run: string }>(`system-tasks/${encodeURIComponent(task.task_id)}/run`, { dry_run: dry, params })
   go({ at: 'runs', run: answer.run })
 }
 

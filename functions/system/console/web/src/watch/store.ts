@@ -1,9 +1,9 @@
-import { effect, signal } from '@preact/signals'
+import { signal } from '@preact/signals'
 import { pause } from '../api/backoff.ts'
 import { call } from '../api/call.ts'
 import { Fault } from '../api/fault.ts'
 import type { Alert, Brake } from '../api/types.ts'
-import { away } from '../attention.ts'
+import { whileLooking } from '../attention.ts'
 
 /** What is stopped until somebody resumes it. */
 export const brakes = signal<readonly Brake[]>([])
@@ -25,12 +25,7 @@ export async function loadAlerts(): Promise<void> {
 
 /** Keeps both fresh while somebody looks. Returns a stop. */
 export function keepWatch(): () => void {
-  const stop = effect(() => {
-    if (away.value) return undefined
-    const end = new AbortController()
-    void keep(end.signal)
-    return () => end.abort()
-  })
+  const stop = whileLooking(keep)
   return () => {
     stop()
     brakes.value = []
