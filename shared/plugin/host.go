@@ -184,7 +184,7 @@ func (h *host) act(c *Call) (Response, error) {
 	if err != nil {
 		return Response{}, h.after(c, nil, err)
 	}
-	files, err := c.publish(result)
+	files, err := c.publish()
 	if err != nil {
 		return Response{}, h.after(c, files, err)
 	}

@@ -2,7 +2,6 @@ package plugin
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -34,13 +33,6 @@ const maxReply = 16 << 20
 
 // HashHeader carries the SHA-256 of a file that system-files serves, in hex.
 const HashHeader = "Hearth-Hash"
-
-// NoteHeader carries, with a file that a step makes, the step's result in base64, so that it is found with the file
-// when the answer of the step got lost.
-const NoteHeader = "Hearth-Note"
-
-// maxNote bounds the result that goes with a file, in bytes. A larger one does not.
-const maxNote = 1 << 10
 
 // creation is an output of a call: a local file for a workspace path.
 type creation struct {
@@ -161,16 +153,16 @@ func (c *Call) Create(name string) (string, error) {
 	return local, nil
 }
 
-// publish uploads what the operation created, with its result. Uploading is idempotent: system-files keeps one
-// version per path and step key.
-func (c *Call) publish(result json.RawMessage) ([]Artifact, error) {
+// publish uploads what the operation created. Uploading is idempotent: system-files keeps one version
+// per path and step key.
+func (c *Call) publish() ([]Artifact, error) {
 	files := slices.Clone(c.made)
 	if c.DryRun {
 		return files, nil
 	}
 	room := int64(MaxStaged)
 	for _, out := range c.created {
-		made, err := c.upload(out, min(room, MaxFile), result)
+		made, err := c.upload(out, min(room, MaxFile))
 		if err != nil {
 			return files, fault.Wrap(err, "save %s", out.path)
 		}
@@ -181,7 +173,7 @@ func (c *Call) publish(result json.RawMessage) ([]Artifact, error) {
 }
 
 // upload sends one output, a second time if the first answer was lost.
-func (c *Call) upload(out creation, limit int64, result json.RawMessage) (Artifact, error) {
+func (c *Call) upload(out creation, limit int64) (Artifact, error) {
 	f, err := os.Open(out.local)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Artifact{}, fault.New(fault.Internal, "%s announced a file and did not write it", c.host.manifest.ID)
@@ -198,9 +190,9 @@ func (c *Call) upload(out creation, limit int64, result json.RawMessage) (Artifa
 	if size > limit {
 		return Artifact{}, fault.New(fault.TooLarge, "over the %d bytes that a call may write", limit)
 	}
-	made, err := c.put(out.url, f, size, result)
+	made, err := c.put(out.url, f, size)
 	if err != nil && fault.InDoubt(err) && c.Err() == nil {
-		made, err = c.put(out.url, f, size, result)
+		made, err = c.put(out.url, f, size)
 	}
 	if err == nil && made.Hash != hex.EncodeToString(sum.Sum(nil)) {
 		c.Log.Info("an earlier attempt of this step wrote the file; its content stands", "path", out.path, "version", made.Version)
@@ -208,40 +200,14 @@ func (c *Call) upload(out creation, limit int64, result json.RawMessage) (Artifa
 	return made, err
 }
 
-func (c *Call) put(to string, f *os.File, size int64, result json.RawMessage) (Artifact, error) {
+func (c *Call) put(to string, f *os.File, size int64) (Artifact, error) {
 	var made Artifact
-	header := http.Header{}
-	if len(result) <= maxNote {
-		header.Set(NoteHeader, base64.StdEncoding.EncodeToString(result))
-	}
-	resp, err := c.sendWith(header, http.MethodPut, to, io.NewSectionReader(f, 0, size), size)
+	body := io.NewSectionReader(f, 0, size)
+	resp, err := c.send(http.MethodPut, to, body, size)
 	if err != nil {
 		return made, err
 	}
 	return made, answer(resp, &made)
-}
-
-// Published finds out whether the step wrote a file through a file:"write" parameter, for a step of which nobody
-// knows: where it did, its result is decoded into result, and the file is part of the receipt. It is found also where
-// somebody moved it since. Failed: it wrote the file, and its result did not go with it.
-func (c *Call) Published(name string, result any) (bool, error) {
-	to, err := c.grant(name, ModeWrite)
-	if err != nil {
-		return false, err
-	}
-	resp, err := c.send(http.MethodPost, to+"?applied=1", http.NoBody, 0)
-	if err != nil {
-		return false, err
-	}
-	var reply WorkspaceReply
-	if err := answer(resp, &reply); err != nil || reply.File == nil {
-		return false, err
-	}
-	if err := json.Unmarshal(reply.Note, result); err != nil {
-		return false, fault.As(fault.Failed, err, "the step wrote %s, and its result is not known", name)
-	}
-	c.made = append(c.made, *reply.File)
-	return true, nil
 }
 
 // Revert takes back every file that the step wrote through a file:"write" parameter: its previous version
@@ -306,10 +272,6 @@ func (c *Call) writes() []string {
 
 // send makes a request to a capability URL. The response is a success; the caller closes its body.
 func (c *Call) send(method, to string, body io.Reader, size int64) (*http.Response, error) {
-	return c.sendWith(http.Header{}, method, to, body, size)
-}
-
-func (c *Call) sendWith(header http.Header, method, to string, body io.Reader, size int64) (*http.Response, error) {
 	if u, err := url.Parse(to); err != nil || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, fault.New(fault.Invalid, "the capability is not an HTTP address")
 	}
@@ -317,7 +279,6 @@ func (c *Call) sendWith(header http.Header, method, to string, body io.Reader, s
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "the capability is not an HTTP address")
 	}
-	req.Header = header
 	if body != nil {
 		req.ContentLength = size
 		req.Header.Set("Content-Type", "application/octet-stream")

@@ -30,7 +30,6 @@ type WorkspaceReply struct {
 	Files     []Artifact `json:"files,omitempty"`
 	Truncated bool       `json:"truncated,omitempty"` // there are more files
 	Back      *Back      `json:"back,omitempty"`      // revertible
-	Note      []byte     `json:"note,omitempty"`      // of a capability for one file: the result of the step that made it
 }
 
 // Back is what taking back a file would bring: the state of this version at the path, or no file there.

@@ -14,11 +14,7 @@ type Options struct {
 	By
 	Base int64  // the version it replaces, Absent or Any
 	Type string // content type; by the extension when empty
-	Note []byte // what its maker wants to find with it, up to MaxNote
 }
-
-// MaxNote bounds the note of a version, in bytes: the index holds it.
-const MaxNote = 1 << 10
 
 // Write makes what r gives the newest version of a path. size is the exact number of bytes, or -1. A
 // repeated Key returns the version it made before and reads nothing. Conflict: Base is not the current
@@ -27,9 +23,6 @@ func (s *Store) Write(ctx context.Context, owner, path string, r io.Reader, size
 	path, err := writable(path)
 	if err != nil {
 		return File{}, err
-	}
-	if len(o.Note) > MaxNote {
-		return File{}, fault.New(fault.TooLarge, "a note has up to %d bytes", MaxNote)
 	}
 	earlier, done, err := s.Made(ctx, owner, path, o.Key)
 	if err != nil || done {
@@ -94,7 +87,7 @@ func (s *Store) add(ctx context.Context, owner, path string, kept content, o Opt
 		c.adds = true
 		made, used = h.add(version{
 			Op: op, Blob: kept.blob, Hash: kept.hash, Size: kept.size, Type: o.Type, Labels: o.Labels,
-			At: s.now(), Run: o.Run, Step: o.Step, Key: o.Key, Note: o.Note,
+			At: s.now(), Run: o.Run, Step: o.Step, Key: o.Key,
 		}).file(path), true
 		return nil
 	})

@@ -37,7 +37,6 @@ type version struct {
 	Run    string    `json:"run,omitempty"`
 	Step   string    `json:"step,omitempty"`
 	Key    string    `json:"key,omitempty"`    // idempotency key of what made it
-	Note   []byte    `json:"note,omitempty"`   // what that said of it
 	Was    string    `json:"was,omitempty"`    // move, trash: the path before
 	To     string    `json:"to,omitempty"`     // left: the path since
 	Undoes int64     `json:"undoes,omitempty"` // revert: the version taken back …
@@ -206,6 +205,6 @@ func (h *history) before(i int, by By, now time.Time) (version, error) {
 func (v version) file(path string) File {
 	return File{
 		Path: path, Version: v.N, Hash: v.Hash, Size: v.Size, Type: v.Type, Labels: v.Labels,
-		At: v.At, Run: v.Run, Step: v.Step, Note: v.Note,
+		At: v.At, Run: v.Run, Step: v.Step,
 	}
 }

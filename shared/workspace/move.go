@@ -84,7 +84,7 @@ func (s *Store) move(ctx context.Context, owner, from, to, op string, by By) (Fi
 			return err
 		}
 		v.Op, v.Was, v.Undoes, v.As, v.To = op, from, 0, 0, ""
-		v.At, v.Run, v.Step, v.Key, v.Note = s.now(), by.Run, by.Step, by.Key, nil
+		v.At, v.Run, v.Step, v.Key = s.now(), by.Run, by.Step, by.Key
 		made = relocate(source, target, to, v).file(to)
 		return nil
 	})

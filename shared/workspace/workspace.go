@@ -58,7 +58,6 @@ type File struct {
 	At      time.Time `json:"at"`
 	Run     string    `json:"run,omitempty"`
 	Step    string    `json:"step,omitempty"`
-	Note    []byte    `json:"-"` // of Options, for who made it
 }
 
 // By says what makes a change. An effect with a Key is applied once, however often it is asked for; once

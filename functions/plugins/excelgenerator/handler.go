@@ -52,7 +52,7 @@ var Function = plugin.Define(plugin.Spec{
 		Example: map[string]any{"template": "/templates/report.xlsx", "output": "/output/{{date}}.xlsx"},
 	},
 	Version: "1",
-}, generate, plugin.Undo(func(c *plugin.Call, _ In, _ *Out) error { return c.Revert() }), plugin.Preview(), plugin.Reconcile(written))
+}, generate, plugin.Undo(func(c *plugin.Call, _ In, _ *Out) error { return c.Revert() }), plugin.Preview())
 
 func generate(c *plugin.Call, in In) (Out, error) {
 	if strings.ToLower(path.Ext(in.Output)) != ".xlsx" {
@@ -77,24 +77,8 @@ func generate(c *plugin.Call, in In) (Out, error) {
 	if err != nil {
 		return Out{}, err
 	}
-	out := Out{Path: in.Output, Sheet: r.sheet, Rows: len(data.rows)}
-	out.tell(c)
-	return out, nil
-}
-
-// written returns what the step wrote, as the workspace keeps it under its key; nil if it wrote nothing.
-func written(c *plugin.Call, in In) (*Out, error) {
-	var out Out
-	if found, err := c.Published(in.Output, &out); err != nil || !found {
-		return nil, err
-	}
-	out.tell(c)
-	return &out, nil
-}
-
-// tell says in a line what was written.
-func (o Out) tell(c *plugin.Call) {
-	c.Summary(fmt.Sprintf("Wrote %d rows to %s.", o.Rows, o.Path), fmt.Sprintf("已将 %d 行写入 %s。", o.Rows, o.Path))
+	c.Summary(fmt.Sprintf("Wrote %d rows to %s.", len(data.rows), in.Output), fmt.Sprintf("已将 %d 行写入 %s。", len(data.rows), in.Output))
+	return Out{Path: in.Output, Sheet: r.sheet, Rows: len(data.rows)}, nil
 }
 
 // compose makes the workbook in the file local.

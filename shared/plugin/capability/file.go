@@ -2,7 +2,6 @@ package capability
 
 import (
 	"context"
-	"encoding/base64"
 	"io"
 	"net/http"
 	"strconv"
@@ -14,7 +13,7 @@ import (
 )
 
 // serveFile answers for one file: GET reads it, PUT makes the step's one new version of it, DELETE takes
-// that version back, and POST says what DELETE would do or, with ?applied, what PUT made.
+// that version back, and POST says what DELETE would do.
 func (s *Service) serveFile(w http.ResponseWriter, r *http.Request, token string) {
 	g, err := s.redeem(useFile, token)
 	if err != nil {
@@ -26,8 +25,6 @@ func (s *Service) serveFile(w http.ResponseWriter, r *http.Request, token string
 		err = s.get(w, r, g)
 	case r.Method == http.MethodPut && g.Mode == plugin.ModeWrite:
 		err = s.put(w, r, g)
-	case r.Method == http.MethodPost && g.Mode == plugin.ModeWrite && r.URL.Query().Has("applied"):
-		err = s.applied(w, r, g)
 	case r.Method == http.MethodPost && g.Mode == plugin.ModeWrite:
 		err = s.look(w, r, g)
 	case r.Method == http.MethodDelete && g.Mode == plugin.ModeWrite:
@@ -69,32 +66,11 @@ func Send(w http.ResponseWriter, r *http.Request, f workspace.File, content io.R
 }
 
 func (s *Service) put(w http.ResponseWriter, r *http.Request, g grant) error {
-	note, err := base64.StdEncoding.DecodeString(r.Header.Get(plugin.NoteHeader))
-	if err != nil {
-		return fault.As(fault.Invalid, err, "want base64").At(plugin.NoteHeader)
-	}
-	o := workspace.Options{By: g.by(), Base: workspace.Any, Note: note}
-	f, err := s.store.Write(r.Context(), g.Owner, g.Path, r.Body, r.ContentLength, o)
+	f, err := s.store.Write(r.Context(), g.Owner, g.Path, r.Body, r.ContentLength, workspace.Options{By: g.by(), Base: workspace.Any})
 	if err != nil {
 		return err
 	}
 	fn.Reply(w, http.StatusOK, artifact(f))
-	return nil
-}
-
-// applied answers with what the step made here, wherever it is by now, and what it said of it; without a file
-// when it made nothing.
-func (s *Service) applied(w http.ResponseWriter, r *http.Request, g grant) error {
-	f, found, err := s.store.Applied(r.Context(), g.Owner, g.Path, g.Key)
-	if err != nil {
-		return err
-	}
-	var reply plugin.WorkspaceReply
-	if found {
-		made := artifact(f)
-		reply.File, reply.Note = &made, f.Note
-	}
-	fn.Reply(w, http.StatusOK, reply)
 	return nil
 }
 
