@@ -25,12 +25,12 @@ const (
 
 // Letter is a dead letter, put aside with nothing lost. A partition keeps the newest ten thousand.
 type Letter struct {
-	ID     string
-	Lane   Lane
-	At     time.Time // when it was given up
-	Kind   LetterKind
-	Key    string // under which it was posted; "" for what nobody posted
-	Body   []byte // of a run its header, of an apology the message; nil when it cannot be opened any more
+	ID   string
+	Lane Lane
+	At   time.Time // when it was given up
+	Kind LetterKind
+	Key  string // under which it was posted; "" for what nobody posted
+	Body []byte // of a run its header, of an apology the message; nil when it cannot be opened any more
 
 	raw, rest string
 }
