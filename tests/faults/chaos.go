@@ -63,7 +63,7 @@ func (x Chaos) Run(ctx context.Context, c *Cluster) (Done, error) {
 var mix = []struct {
 	task string
 	of   int
-}{{"plain", 8}, {"single", 8}, {"mixed", 6}, {"broken", 6}, {"crashy", 2}, {"stuck", 1}}
+}{{"plain", 8}, {"single", 8}, {"mixed", 6}, {"broken", 4}, {"forked", 3}, {"crashy", 2}, {"stuck", 1}}
 
 // draw draws what a message asks for.
 func draw(dice *rand.Rand) string {

@@ -45,7 +45,7 @@ func nextMark() string { return fmt.Sprintf("m%dx", numbers.Add(1)) }
 
 // posting is a message of a kind in a chat.
 func posting(chat int64, task string) record.Posted {
-	p := record.Posted{Chat: chat, Mark: nextMark(), Kind: record.Say}
+	p := record.Posted{Chat: chat, Mark: nextMark(), Kind: record.Say, Needs: needsOf(tasks[task])}
 	if task != "" {
 		p.Kind = record.Run
 	}

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,29 +18,59 @@ import (
 	"github.com/hearthfaas/hearth/tests/faults/record"
 )
 
-// The tasks that people start by saying so. No phrase is part of another.
-var tasks = map[string]string{
-	"plain":  `{"op":"apply"}`,
-	"single": `{"op":"once"}`,
-	"slow":   `{"op":"once","wait":8000}`,
-	"mixed":  `{"op":"apply"} {"op":"once"}`,
-	"broken": `{"op":"apply"} {"op":"apply"} {"op":"fail"}`,
-	"crashy": `{"op":"crash"} {"op":"apply"}`,
-	"stuck":  `{"op":"apply"} {"op":"stuck"} {"op":"fail"}`,
+// step is a step of a task: its parameters, and the steps that it needs.
+type step struct {
+	params string
+	needs  []string
 }
+
+// The tasks that people start by saying so. No phrase is part of another. Steps that name no needs run in order.
+var tasks = map[string][]step{
+	"plain":  {{params: `{"op":"apply"}`}},
+	"single": {{params: `{"op":"once"}`}},
+	"slow":   {{params: `{"op":"once","wait":8000}`}},
+	"mixed":  {{params: `{"op":"apply"}`}, {params: `{"op":"once"}`}},
+	"broken": {{params: `{"op":"apply"}`}, {params: `{"op":"apply"}`}, {params: `{"op":"fail"}`}},
+	"crashy": {{params: `{"op":"crash"}`}, {params: `{"op":"apply"}`}},
+	"stuck":  {{params: `{"op":"apply"}`}, {params: `{"op":"stuck"}`}, {params: `{"op":"fail"}`}},
+	"forked": {
+		{params: `{"op":"apply"}`},
+		{params: `{"op":"apply"}`, needs: []string{"s1"}},
+		{params: `{"op":"apply"}`, needs: []string{"s1"}},
+		{params: `{"op":"apply"}`, needs: []string{"s2", "s3"}},
+		{params: `{"op":"fail"}`, needs: []string{"s4"}},
+	},
+}
+
+// needsOf are the steps that each step of a task needs.
+func needsOf(task []step) map[string][]string {
+	named := slices.ContainsFunc(task, func(s step) bool { return s.needs != nil })
+	all := map[string][]string{}
+	for i, s := range task {
+		switch {
+		case named:
+			all[stepID(i)] = s.needs
+		case i > 0:
+			all[stepID(i)] = []string{stepID(i - 1)}
+		}
+	}
+	return all
+}
+
+func stepID(i int) string { return fmt.Sprintf("s%d", i+1) }
 
 // settleIn makes what the talk needs: the owner is known on the platform, and the tasks are there.
 func (c *Cluster) settleIn(ctx context.Context) error {
 	if err := c.pair(ctx); err != nil {
 		return err
 	}
-	for name, ops := range tasks {
-		var steps []string
-		for op := range strings.FieldsSeq(ops) {
-			steps = append(steps, fmt.Sprintf(`{"plugin":"effect","approval":"never","params":%s}`, op))
+	for name, steps := range tasks {
+		var list []any
+		for i, s := range steps {
+			list = append(list, map[string]any{"id": stepID(i), "plugin": "effect", "approval": "never", "params": json.RawMessage(s.params), "needs": s.needs})
 		}
-		task := fmt.Sprintf(`{"task_id":%q,"trigger":{"type":"message","phrase":"run the %s task"},"steps":[%s]}`, name, name, strings.Join(steps, ","))
-		if _, err := c.send(ctx, http.MethodPut, c.url+"/function/system-tasks/"+name, json.RawMessage(task), c.signedIn()); err != nil {
+		task := map[string]any{"task_id": name, "trigger": map[string]string{"type": "message", "phrase": "run the " + name + " task"}, "steps": list}
+		if _, err := c.send(ctx, http.MethodPut, c.url+"/function/system-tasks/"+name, task, c.signedIn()); err != nil {
 			return err
 		}
 	}

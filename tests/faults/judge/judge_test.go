@@ -13,8 +13,9 @@ import (
 
 var dawn = time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
 
-// story is what happened, written a line at a time: "say m1x", "run m2x", "shows 7 TEXT", "do KEY", "undo KEY".
-// A line takes a second.
+// story is what happened, written a line at a time: "say m1x", "run m2x", "shows 7 TEXT", "do KEY", "undo KEY",
+// "refused KEY" for a call that the backend did not carry out.
+// "steps m1x" is a run of four: s2 and s3 need s1, s4 needs both. A line takes a second.
 type story struct {
 	t      *testing.T
 	dir    string
@@ -46,6 +47,10 @@ func (s *story) line(line string) {
 	case "say", "run", "gone":
 		mark, expect, _ := strings.Cut(rest, " ")
 		s.write(record.PostedFile, record.Posted{Chat: 1, Mark: mark, Kind: verb, Expect: expect, Acked: s.clock})
+	case "steps":
+		s.write(record.PostedFile, record.Posted{Chat: 1, Mark: rest, Kind: record.Run, Acked: s.clock, Needs: map[string][]string{
+			"s2": {"s1"}, "s3": {"s1"}, "s4": {"s2", "s3"},
+		}})
 	case "wait":
 		s.clock = s.clock.Add(time.Hour)
 	case "shows", "edits", "hides":
@@ -55,8 +60,12 @@ func (s *story) line(line string) {
 			id = 1
 		}
 		s.write(record.SentFile, record.Sent{At: s.clock, Chat: 1, Message: id, Text: rest, Shown: verb != "hides"})
-	case "do", "undo":
-		s.write(record.EffectFile, record.Effect{At: s.clock, Key: rest, Op: verb, Kind: "apply", Applied: true})
+	case "do", "undo", "refused":
+		op := verb
+		if op == "refused" {
+			op = "do"
+		}
+		s.write(record.EffectFile, record.Effect{At: s.clock, Key: rest, Op: op, Kind: "apply", Applied: op == verb})
 	default:
 		s.t.Fatalf("no such line: %s", line)
 	}
@@ -75,6 +84,9 @@ const (
 	doubt = "shows <b>Stopped: a person has to look at this: plain</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
 	back  = "shows <b>Failed and rolled back: plain</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
 	key   = "r01-aaaaaaaaaa/s1/0"
+
+	do1, do2, do3, do4 = "do " + key, "do r01-aaaaaaaaaa/s2/0", "do r01-aaaaaaaaaa/s3/0", "do r01-aaaaaaaaaa/s4/0"
+	un1, un2, un3, un4 = "un" + do1, "un" + do2, "un" + do3, "un" + do4
 )
 
 func says(mark string) string { return "shows You said " + mark + ". That was all." }
@@ -113,6 +125,17 @@ func TestJudge(t *testing.T) {
 		"doubt without a reason":    {"I2", []string{"run m1x Done", plan, "do " + key, doubt}},
 		"doubt, and done twice":     {"I2", []string{"run m1x", plan, "do " + key, "do " + key, doubt}},
 		"an effect of nobody's run": {"I2", []string{"say m1x", says("m1x"), "do " + key}},
+
+		"steps in order":                {"", []string{"steps m1x", plan, do1, do3, do2, do4, done}},
+		"a step too early":              {"I3", []string{"steps m1x", plan, do1, do2, do4, do3, done}},
+		"the first step last":           {"I3 I3 I3", []string{"steps m1x", plan, do2, do3, do4, do1, done}},
+		"a step that asked too early":   {"I3", []string{"steps m1x", plan, do1, do2, "refused r01-aaaaaaaaaa/s4/0", do3, do4, done}},
+		"a step without what it needs":  {"I3", []string{"steps m1x", plan, do1, "refused r01-aaaaaaaaaa/s2/0", do3, do4, doubt}},
+		"back in order":                 {"", []string{"steps m1x", plan, do1, do2, do3, do4, un4, un2, un3, un1, back}},
+		"back, a part of it":            {"", []string{"steps m1x", plan, do1, do2, do3, un3, un1, doubt}},
+		"the oldest back first":         {"I3 I3", []string{"steps m1x", plan, do1, do2, do3, un1, un3, un2, back}},
+		"the oldest back before others": {"I3", []string{"steps m1x", plan, do1, do2, do3, do4, un3, un4, un2, un1, back}},
+		"forward after back":            {"I3", []string{"steps m1x", plan, do1, do2, un2, un1, do3, "undo r01-aaaaaaaaaa/s3/0", back}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v, err := judgeFolder(tell(t, c.story...).dir, time.Minute, "")

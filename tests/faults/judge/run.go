@@ -6,28 +6,27 @@ import (
 	"github.com/hearthfaas/hearth/tests/faults/record"
 )
 
-// tally is what happened under one key at the backend.
+// tally is what happened under one key at the backend. Places are numbers of calls there, from 1.
 type tally struct {
-	key, run, kind string
-	did, undid     int
+	key, run, step, kind string
+	did, undid           int
+
+	began            int // place of the first call to do it, carried out or not
+	firstDid, didEnd int // places of the first and last that did it
+	firstUndid       int
 }
 
 func (j *judge) count(effects []record.Effect) {
-	for _, e := range effects {
+	for i, e := range effects {
 		j.Calls++
 		t := j.keys[e.Key]
 		if t == nil {
-			run, _, _ := strings.Cut(e.Key, "/")
-			t = &tally{key: e.Key, run: run, kind: e.Kind}
+			run, rest, _ := strings.Cut(e.Key, "/")
+			step, _, _ := strings.Cut(rest, "/")
+			t = &tally{key: e.Key, run: run, step: step, kind: e.Kind}
 			j.keys[e.Key] = t
 		}
-		switch {
-		case !e.Applied:
-		case e.Op == "do":
-			t.did++
-		default:
-			t.undid++
-		}
+		t.add(e, i+1)
 	}
 	for _, t := range j.keys {
 		if t.did > 0 {
@@ -47,9 +46,32 @@ func (j *judge) count(effects []record.Effect) {
 	}
 }
 
+// add counts a call that came at a place.
+func (t *tally) add(e record.Effect, place int) {
+	if e.Op == "do" && t.began == 0 {
+		t.began = place
+	}
+	switch {
+	case !e.Applied:
+	case e.Op == "do":
+		if t.did == 0 {
+			t.firstDid = place
+		}
+		t.did, t.didEnd = t.did+1, place
+	default:
+		if t.undid == 0 {
+			t.firstUndid = place
+		}
+		t.undid++
+	}
+}
+
 // run judges what became of a run by what people were told of it.
 func (j *judge) run(p record.Posted, run string, ends []said) {
 	j.Runs++
+	if j.lossy.IsZero() {
+		j.order(p, run)
+	}
 	var told []string
 	for _, s := range ends {
 		told = append(told, s.head)

@@ -56,6 +56,8 @@ type Posted struct {
 	Expect string    `json:"expect,omitempty"` // the first words of a run's result, where no other will do
 	Undo   bool      `json:"undo,omitempty"`   // the run was asked to be taken back after its end
 	Acked  time.Time `json:"acked"`
+
+	Needs map[string][]string `json:"needs,omitempty"` // by step of its run: the steps whose effects come before its own
 }
 
 // Log appends lines to a file. It is safe for concurrent use.
