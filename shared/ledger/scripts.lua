@@ -266,12 +266,13 @@ local r = journal(KEYS[2], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
 if r ~= 1 then return r end
 redis.call('HSET', KEYS[1], 'own', '', 'att', 0)
 redis.call('ZREM', KEYS[4], ARGV[3])
+-- It may be the very decision that woke it that it ended by. Any later one keeps it again (decide).
+redis.call('PEXPIRE', KEYS[1], ARGV[8])
+redis.call('PEXPIRE', KEYS[2], ARGV[8])
 if redis.call('HDEL', KEYS[1], 'wake') == 1 then
   redis.call('ZADD', KEYS[3], now, ARGV[3])
 else
   redis.call('ZREM', KEYS[3], ARGV[3])
-  redis.call('PEXPIRE', KEYS[1], ARGV[8])
-  redis.call('PEXPIRE', KEYS[2], ARGV[8])
 end
 if ARGV[11] ~= '' then
   redis.call('RPUSH', KEYS[6], ARGV[10] .. '|A|' .. ARGV[11])
