@@ -16,6 +16,7 @@ import (
 type Chaos struct {
 	Messages  int
 	Chats     int
+	Stopping  int // of the chats: those in which all that is asked for is stopped while it is worked on
 	Kills     int // of processes of functions
 	Stops     int // of such processes, for longer than a lease
 	Restarts  int // of Redis, with kill -9
@@ -44,6 +45,11 @@ func (x Chaos) Run(ctx context.Context, c *Cluster) (Done, error) {
 	f := &faults{c: c, recovery: recovery, done: map[string]int{}, dice: rand.New(rand.NewPCG(c.Seed, 1))}
 	var posted atomic.Int64
 	var undo undos
+	for i := range x.Stopping {
+		if err := c.alone(ctx, chatOf(i)); err != nil {
+			return Done{}, err
+		}
+	}
 	errs := make(chan error, 2)
 	go func() { errs <- x.load(ctx, c, &posted, &undo) }()
 	go func() { errs <- f.play(ctx, x) }()
@@ -109,12 +115,23 @@ func (x Chaos) load(ctx context.Context, c *Cluster, posted *atomic.Int64, undo 
 	each := max(1, x.Messages/x.Chats)
 	return Each(x.Chats, x.Chats, func(i int) error {
 		dice := rand.New(rand.NewPCG(c.Seed, uint64(100+i)))
-		chat := int64(100000 + i)
+		chat := chatOf(i)
 		begin := time.Now()
 		for n := range each {
 			at := begin.Add(x.For * time.Duration(n) / time.Duration(each)).Add(time.Duration(dice.Int64N(int64(x.For)/int64(each) + 1)))
 			if err := sleep(ctx, time.Until(at)); err != nil {
 				return err
+			}
+			if i < x.Stopping {
+				run, err := c.stopped(ctx, dice, chat, n+1)
+				if err != nil {
+					return err
+				}
+				if run != "" {
+					undo.add(chat, run+" yes") // it has several steps
+				}
+				posted.Add(1)
+				continue
 			}
 			task, copies := draw(dice), 1+dice.IntN(3)
 			p := posting(chat, task)
@@ -130,6 +147,8 @@ func (x Chaos) load(ctx context.Context, c *Cluster, posted *atomic.Int64, undo 
 		return nil
 	})
 }
+
+func chatOf(i int) int64 { return int64(100000 + i) }
 
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

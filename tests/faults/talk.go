@@ -33,6 +33,13 @@ var tasks = map[string][]step{
 	"broken": {{params: `{"op":"apply"}`}, {params: `{"op":"apply"}`}, {params: `{"op":"fail"}`}},
 	"crashy": {{params: `{"op":"crash"}`}, {params: `{"op":"apply"}`}},
 	"stuck":  {{params: `{"op":"apply"}`}, {params: `{"op":"stuck"}`}, {params: `{"op":"fail"}`}},
+	"long": {
+		{params: `{"op":"apply","wait":500}`},
+		{params: `{"op":"apply","wait":500}`},
+		{params: `{"op":"apply","wait":500}`},
+		{params: `{"op":"apply","wait":500}`},
+	},
+	"lasting": {{params: `{"op":"apply","wait":500}`}, {params: `{"op":"once","wait":500}`}, {params: `{"op":"once","wait":500}`}},
 	"forked": {
 		{params: `{"op":"apply"}`},
 		{params: `{"op":"apply"}`, needs: []string{"s1"}},
@@ -61,7 +68,7 @@ func stepID(i int) string { return fmt.Sprintf("s%d", i+1) }
 
 // settleIn makes what the talk needs: the owner is known on the platform, and the tasks are there.
 func (c *Cluster) settleIn(ctx context.Context) error {
-	if err := c.pair(ctx); err != nil {
+	if err := c.pair(ctx, owner, "owner", "owner"); err != nil {
 		return err
 	}
 	for name, steps := range tasks {
@@ -70,32 +77,32 @@ func (c *Cluster) settleIn(ctx context.Context) error {
 			list = append(list, map[string]any{"id": stepID(i), "plugin": "effect", "approval": "never", "params": json.RawMessage(s.params), "needs": s.needs})
 		}
 		task := map[string]any{"task_id": name, "trigger": map[string]string{"type": "message", "phrase": "run the " + name + " task"}, "steps": list}
-		if _, err := c.send(ctx, http.MethodPut, c.url+"/function/system-tasks/"+name, task, c.signedIn()); err != nil {
+		if _, err := c.send(ctx, http.MethodPut, c.url+"/function/system-tasks/"+name, task, c.signedIn("owner", "owner")); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *Cluster) signedIn() http.Header {
-	token := c.vault.Issue(vault.Token{For: "user", ID: "owner", Role: "owner", Expires: time.Now().Add(24 * time.Hour).Unix()})
+func (c *Cluster) signedIn(user, role string) http.Header {
+	token := c.vault.Issue(vault.Token{For: "user", ID: user, Role: role, Expires: time.Now().Add(24 * time.Hour).Unix()})
 	return http.Header{"Authorization": {"Bearer " + token}}
 }
 
 var pairing = regexp.MustCompile(`hearth pair ([A-Z0-9]+)`)
 
-// pair links the person on the platform to the owner of the bundle, by the code that the bot says.
-func (c *Cluster) pair(ctx context.Context) error {
+// pair links the person who writes in a chat to a user of the bundle, by the code that the bot says.
+func (c *Cluster) pair(ctx context.Context, chat int64, user, role string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if err := c.deliver(ctx, c.update(owner, "/pair"), 1); err != nil {
+	if err := c.deliver(ctx, c.update(chat, "/pair"), 1); err != nil {
 		return err
 	}
 	var code string
 	err := poll(ctx, 50*time.Millisecond, func() error {
 		sent, err := record.Read[record.Sent](filepath.Join(c.Dir, record.SentFile))
 		for _, s := range sent {
-			if found := pairing.FindStringSubmatch(s.Text); found != nil {
+			if found := pairing.FindStringSubmatch(s.Text); found != nil && s.Chat == chat {
 				code = found[1]
 				return nil
 			}
@@ -105,19 +112,25 @@ func (c *Cluster) pair(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.send(ctx, http.MethodPost, c.url+"/function/system-auth/pair", map[string]string{"code": code}, c.signedIn())
+	_, err = c.send(ctx, http.MethodPost, c.url+"/function/system-auth/pair", map[string]string{"code": code}, c.signedIn(user, role))
 	return err
 }
 
-// update is what the platform posts for a message of the owner in a chat.
-func (c *Cluster) update(chat int64, text string) map[string]any {
+// update is what the platform posts for a message in a chat.
+func (c *Cluster) update(chat int64, text string) map[string]any { return c.updateIn("en", chat, text) }
+
+// updateIn is update by somebody whose platform speaks a language.
+func (c *Cluster) updateIn(lang string, chat int64, text string) map[string]any {
 	c.mu.Lock()
 	c.updates++
-	n := c.updates
+	n, who := c.updates, int64(owner)
+	if c.people[chat] {
+		who = chat
+	}
 	c.mu.Unlock()
 	return map[string]any{"update_id": n, "message": map[string]any{
 		"message_id": n, "date": time.Now().Unix(), "text": text,
-		"from": map[string]any{"id": owner, "first_name": "Ann", "language_code": "en"}, "chat": map[string]any{"id": chat, "type": "private"},
+		"from": map[string]any{"id": who, "first_name": "Ann", "language_code": lang}, "chat": map[string]any{"id": chat, "type": "private"},
 	}}
 }
 
@@ -144,10 +157,17 @@ func (c *Cluster) webhook(ctx context.Context, update any, secret string) (int, 
 	return c.send(ctx, http.MethodPost, c.url+"/function/adapter-telegram", update, http.Header{"X-Telegram-Bot-Api-Secret-Token": {secret}})
 }
 
+// slowly stands in place of a task for words that the model takes its time about.
+const slowly = "slowly"
+
 // Say posts a message and writes down that it was acknowledged. Task names the task that it starts, "" for words.
 func (c *Cluster) Say(ctx context.Context, p record.Posted, task string, copies int) error {
 	text := "Tell me about " + p.Mark
-	if task != "" {
+	switch task {
+	case "":
+	case slowly:
+		text = "Tell me slowly about " + p.Mark
+	default:
 		text = "run the " + task + " task " + p.Mark
 	}
 	if err := c.deliver(ctx, c.update(p.Chat, text), copies); err != nil {

@@ -56,6 +56,7 @@ func (t *table) chaos(ctx context.Context, c *faults.Cluster, o options) error {
 	if x.Chats == 0 {
 		x.Chats = max(20, o.messages/40)
 	}
+	x.Stopping = x.Chats / 10
 	if x.For == 0 {
 		x.For = max(time.Duration(o.kills)*700*time.Millisecond, time.Duration(o.messages)*35*time.Millisecond, time.Duration(o.failovers)*8*time.Second, 30*time.Second)
 	}
@@ -79,12 +80,13 @@ func (t *table) judge(ctx context.Context, c *faults.Cluster) error {
 	if err := c.Quiet(ctx, 5*time.Minute); err != nil {
 		t.violation("I4", err.Error())
 	}
-	v, err := c.Judge("-starve", starve.String())
+	v, err := c.Judge("-starve", starve.String(), "-grace", faults.Grace.String())
 	if err != nil {
 		return err
 	}
 	t.row("messages accepted", "%d", v.Messages)
 	t.row("with one final answer", "%d, of which apologies %d", v.Answers, v.Apologies)
+	t.row("stopped", "%d answers, %d runs, as people were told", v.Hushed, v.Stops)
 	t.row("marked as a repeat", "%d", v.Repeats)
 	if n := len(v.Waits); n > 0 {
 		t.row("wait for an answer", "p50 %d ms, p99 %d ms, longest %d ms", v.Waits[n/2], v.Waits[n*99/100], v.Waits[n-1])

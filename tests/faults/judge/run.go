@@ -2,6 +2,7 @@ package main
 
 import (
 	"strings"
+	"time"
 
 	"github.com/hearthfaas/hearth/tests/faults/record"
 )
@@ -14,6 +15,8 @@ type tally struct {
 	began            int // place of the first call to do it, carried out or not
 	firstDid, didEnd int // places of the first and last that did it
 	firstUndid       int
+
+	calls []time.Time // to do it
 }
 
 func (j *judge) count(effects []record.Effect) {
@@ -48,8 +51,11 @@ func (j *judge) count(effects []record.Effect) {
 
 // add counts a call that came at a place.
 func (t *tally) add(e record.Effect, place int) {
-	if e.Op == "do" && t.began == 0 {
-		t.began = place
+	if e.Op == "do" {
+		t.calls = append(t.calls, e.At)
+		if t.began == 0 {
+			t.began = place
+		}
 	}
 	switch {
 	case !e.Applied:
@@ -71,6 +77,7 @@ func (j *judge) run(p record.Posted, run string, ends []said) {
 	j.Runs++
 	if j.lossy.IsZero() {
 		j.order(p, run)
+		j.halted(p, run)
 	}
 	var told []string
 	for _, s := range ends {
@@ -86,7 +93,7 @@ func (j *judge) run(p record.Posted, run string, ends []said) {
 	}
 	last := told[len(told)-1]
 	j.Ends[last]++
-	if len(told) > 1 && !(p.Undo && len(told) == 2 && told[0] == "Done") && j.lossy.IsZero() {
+	if len(told) > 1 && !(p.Undo && len(told) == 2 && (told[0] == "Done" || told[0] == stoppedHead)) && j.lossy.IsZero() {
 		j.broken("I1", "run %s of %s has several ends: %s", run, p.Mark, strings.Join(told, ", "))
 	}
 	if p.Expect != "" && !strings.HasPrefix(last, p.Expect) {
@@ -101,6 +108,9 @@ func (j *judge) run(p record.Posted, run string, ends []said) {
 		if j.lossy.IsZero() {
 			j.effect(p, t, last)
 		}
+	}
+	if last == stoppedHead && happened && !ends[len(ends)-1].offers {
+		j.broken("I2", "run %s of %s was stopped with an effect, and nobody was told how to take it back", run, p.Mark)
 	}
 	if last == "Done" && !happened {
 		j.broken("I2", "run %s of %s is said to be done, and nothing happened", run, p.Mark)

@@ -42,6 +42,7 @@ var teeth = []tooth{
 	{name: "the undo intent", file: "functions/planner/rollback/handler.go", edits: [][2]string{
 		{"\tif err := j.Write(ctx, flow.Event{Type: flow.UndoIntent, Step: u.ID, Attempt: attempt}); err != nil {\n\t\treturn err\n\t}\n", ""},
 	}},
+	{name: "the stop", file: scripts, edits: [][2]string{{"  redis.call('HSET', KEYS[1], 'stop', now)\n", ""}}},
 	{name: "the way back, newest first", file: "shared/flow/next.go", edits: [][2]string{{"u.Acted > newest.Acted", "u.Acted < newest.Acted"}}},
 	{name: "the needs of a step", file: "shared/flow/next.go", edits: [][2]string{{"if over, ok := n.over(); !over || !ok {", "if _, _ = n.over(); false {"}}},
 }
