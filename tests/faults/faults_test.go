@@ -37,6 +37,12 @@ var built = sync.OnceValues(func() (Programs, error) { return Build(programDir, 
 // start starts a cluster that ends with the test, which then lets the judge speak.
 func start(t *testing.T) *Cluster {
 	t.Helper()
+	return startIn(t, filepath.Join(t.TempDir(), "c"))
+}
+
+// startIn is start in a folder.
+func startIn(t *testing.T, dir string) *Cluster {
+	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("no redis-server: make dev-setup")
 	}
@@ -44,7 +50,7 @@ func start(t *testing.T) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := Start(t.Context(), filepath.Join(t.TempDir(), "c"), 7, programs)
+	c, err := Start(t.Context(), dir, 7, programs)
 	t.Cleanup(func() {
 		if t.Failed() {
 			raw, _ := os.ReadFile(filepath.Join(c.Dir, "output.log"))
