@@ -5,8 +5,6 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/ledger"
 	"github.com/hearthfaas/hearth/shared/ledger/ledgertest"
@@ -67,12 +65,7 @@ func TestStoppedRunPasses(t *testing.T) {
 	} else if err := l.Wait(ctx, w.Claim, -1); err != nil {
 		t.Fatal(err)
 	}
-	opts, err := redis.ParseURL(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rdb := redis.NewClient(opts)
-	defer rdb.Close()
+	rdb := dialed(t, url)
 	keys, err := rdb.Keys(ctx, "*"+string(r.Lane)+"*").Result()
 	if err != nil || len(keys) < 2 {
 		t.Fatal(keys, err)
