@@ -22,6 +22,7 @@ type Chaos struct {
 	Restarts  int // of Redis, with kill -9
 	Breaks    int // of the way to Redis
 	Failovers int // of a store behind Sentinels
+	Jumps     int // of its clock, by an hour, forth and back in turn
 	For       time.Duration
 	Rates     map[string]float64 // of the world's own trouble
 }
@@ -167,6 +168,8 @@ type faults struct {
 	recovery *Recovery
 	dice     *rand.Rand
 
+	ahead time.Duration // of the store's clock
+
 	mu   sync.Mutex
 	done map[string]int
 }
@@ -180,9 +183,9 @@ func (f *faults) did(what string) {
 // play makes one fault after the other, spread over the time; which comes next is drawn by how many of its kind
 // are left. A stopped process does not keep the next one waiting.
 func (f *faults) play(ctx context.Context, x Chaos) error {
-	left := []int{x.Kills, x.Stops, x.Restarts, x.Breaks, x.Failovers}
-	do := []func(context.Context) error{f.kill, nil, f.restart, f.cut, f.failover}
-	total := x.Kills + x.Stops + x.Restarts + x.Breaks + x.Failovers
+	left := []int{x.Kills, x.Stops, x.Restarts, x.Breaks, x.Failovers, x.Jumps}
+	do := []func(context.Context) error{f.kill, nil, f.restart, f.cut, f.failover, f.jump}
+	total := x.Kills + x.Stops + x.Restarts + x.Breaks + x.Failovers + x.Jumps
 	var lasting sync.WaitGroup
 	defer lasting.Wait()
 	begin := time.Now()
@@ -277,6 +280,18 @@ func (f *faults) failover(ctx context.Context) error {
 	}
 	f.did("failover")
 	return store.failover(ctx)
+}
+
+// jump lets the store's clock jump by an hour: forth, and the next time back.
+func (f *faults) jump(ctx context.Context) error {
+	if f.ahead == 0 {
+		f.ahead = time.Hour
+		f.did("clock an hour on")
+	} else {
+		f.ahead = 0
+		f.did("clock an hour back")
+	}
+	return f.c.SetClock(ctx, f.ahead)
 }
 
 // cut breaks the way to Redis in one of its ways, or makes Redis forget its scripts.

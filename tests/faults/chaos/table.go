@@ -50,7 +50,7 @@ func (t *table) fair(ctx context.Context, c *faults.Cluster, hot int) error {
 // chaos lets everything fail.
 func (t *table) chaos(ctx context.Context, c *faults.Cluster, o options) error {
 	x := faults.Chaos{
-		Messages: o.messages, Chats: o.chats, Kills: o.kills, Stops: o.kills / 20, Restarts: o.kills / 20, Breaks: o.kills / 20, Failovers: o.failovers, For: o.lasts,
+		Messages: o.messages, Chats: o.chats, Kills: o.kills, Stops: o.kills / 20, Restarts: o.kills / 20, Breaks: o.kills / 20, Failovers: o.failovers, Jumps: o.jumps, For: o.lasts,
 		Rates: map[string]float64{"platform": 0.02, "model": 0.02, "effects": 0.03},
 	}
 	if x.Chats == 0 {
