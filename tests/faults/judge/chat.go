@@ -87,6 +87,20 @@ func read(s record.Sent) (said, bool) {
 // nameless reports whether it cannot be seen to which message this is the answer.
 func (s said) nameless() bool { return s.kind == silence || s.kind == hush }
 
+// optional reports whether it may be a copy of the answer before it, or the first that was seen of the next.
+func (s said) optional() bool { return s.nameless() && s.marked }
+
+// due counts the answers that are nobody's copies.
+func due(order []said) int {
+	n := 0
+	for _, s := range order {
+		if !s.optional() {
+			n++
+		}
+	}
+	return n
+}
+
 // final returns what was said in a chat, each message of the platform once: an edit that changes nothing of
 // what it is says nothing new.
 func final(calls []record.Sent) []said {
@@ -119,12 +133,8 @@ func (j *judge) chat(chat int64, messages []record.Posted, calls []record.Sent) 
 	ends := map[string][]said{}
 	for _, s := range all {
 		key := s.kind + s.mark + s.run + s.head
-		if s.nameless() && !s.marked {
+		if s.nameless() {
 			order = append(order, s)
-			continue
-		}
-		if s.nameless() && len(order) > 0 && order[len(order)-1].kind == s.kind {
-			j.Repeats++
 			continue
 		}
 		copies[key]++
@@ -173,7 +183,11 @@ func (j *judge) match(chat int64, messages []record.Posted, order []said, ends m
 	var runs []string
 	var before time.Time
 	next := 0
-	for _, p := range messages {
+	for i, p := range messages {
+		for next < len(order) && order[next].optional() && (!j.fits(order[next], p) || due(order[next:]) >= len(messages)-i) {
+			next++
+			j.Repeats++
+		}
 		if next >= len(order) || !j.fits(order[next], p) {
 			if later := find(order, next, p); later >= 0 {
 				j.broken("I3", "chat %d: the answer to %s came after %d others", chat, p.Mark, later-next)
@@ -205,6 +219,10 @@ func (j *judge) match(chat int64, messages []record.Posted, order []said, ends m
 		}
 	}
 	for _, s := range order[next:] {
+		if s.optional() {
+			j.Repeats++
+			continue
+		}
 		if j.lossy.IsZero() {
 			j.broken("I1", "chat %d: an answer to nothing that was said: %s %s%s", chat, s.kind, s.mark, s.run)
 		}
