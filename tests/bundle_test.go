@@ -327,7 +327,13 @@ type tester struct {
 func run(t *testing.T, settings map[string]string) *tester {
 	t.Helper()
 	noModel(t, settings)
-	b, err := launch(filepath.Join(t.TempDir(), "data"), settings)
+	return runIn(t, filepath.Join(t.TempDir(), "data"), settings)
+}
+
+// runIn is run with its data in a folder.
+func runIn(t *testing.T, data string, settings map[string]string) *tester {
+	t.Helper()
+	b, err := launch(data, settings)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/hearthfaas/hearth/shared/fault"
@@ -148,6 +149,9 @@ func disk(err error) error {
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return fault.As(fault.Timeout, err, "the disk was too slow")
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fault.As(fault.Unavailable, err, "the disk is full").At("HEARTH_DATA").Try("make space there, then try again")
 	}
 	return fault.As(fault.Unavailable, err, "the disk refuses").Try("hearth doctor")
 }

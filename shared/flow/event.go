@@ -59,6 +59,20 @@ const (
 	Ended      Type = "end"
 )
 
+// Known reports whether this version knows what an event says. While an update goes on, newer functions write beside
+// older ones; whoever acts by a journal has to know all of it. Fields that it does not know change nothing of that.
+func (e Event) Known() bool {
+	switch e.Type {
+	case Approved, Denied, Stop, UndoAsked, RetryAsked, Edited, Installed, Items, Skipped, Held, Intent, Done, Failed,
+		Found, Missing, Unclear, Settled, GoBack, UndoIntent, Undone, UndoFailed:
+		return true
+	case Ended:
+		return e.State.Over()
+	default:
+		return false
+	}
+}
+
 // Problem is why something failed.
 type Problem struct {
 	Kind    string `json:"kind"`

@@ -5,6 +5,7 @@ package journal
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 
@@ -27,13 +28,20 @@ type Journal struct {
 	run    *flow.Run
 }
 
-// Take claims a run. It returns nil when there is nothing to do or another holder is at it.
+// newerPause is how long a run rests that only a newer version can go on with.
+const newerPause = 5 * time.Second
+
+// Take claims a run. It returns nil when there is nothing to do or another holder is at it. Unavailable means that
+// a newer version wrote a line of it: the run is left to that one, and this try does not count.
 func Take(ctx context.Context, l *ledger.Ledger, lane ledger.Lane, now func() time.Time) (*Journal, error) {
 	work, err := l.Claim(ctx, lane, ledger.NewOwner())
 	if err != nil || work == nil {
 		return nil, err
 	}
-	run, err := Fold(work.Header, work.Journal)
+	run, err := understood(work.Header, work.Journal)
+	if fault.Is(err, fault.Unavailable) {
+		return nil, errors.Join(err, l.Wait(ctx, work.Claim, newerPause))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -49,11 +57,27 @@ func Resume(ctx context.Context, l *ledger.Ledger, claim ledger.Claim, now func(
 	return j, j.Reload(ctx)
 }
 
-// Fold rebuilds a run from what the ledger keeps of it.
+// Fold rebuilds a run from what the ledger keeps of it, for somebody who looks at it or decides about it. What a
+// newer version wrote is passed over: a stop, above all, has to work then too.
 func Fold(header []byte, lines []ledger.Entry) (*flow.Run, error) {
 	h, events, err := decode(header, lines)
 	if err != nil {
 		return nil, err
+	}
+	return flow.Fold(h, events), nil
+}
+
+// understood is Fold for somebody who acts by it: Unavailable where a newer version wrote a line.
+func understood(header []byte, lines []ledger.Entry) (*flow.Run, error) {
+	h, events, err := decode(header, lines)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range events {
+		if !e.Known() {
+			return nil, fault.New(fault.Unavailable, "run %s has a line of a newer version: %s %s", h.ID, e.Type, e.State).
+				Try("bring all functions to one version")
+		}
 	}
 	return flow.Fold(h, events), nil
 }
@@ -103,7 +127,11 @@ func Load(ctx context.Context, l *ledger.Ledger, lane ledger.Lane) (*flow.Run, e
 
 // Reload reads the run again: something was decided from outside.
 func (j *Journal) Reload(ctx context.Context) error {
-	run, err := Load(ctx, j.ledger, j.claim.Lane)
+	stored, err := j.ledger.Load(ctx, j.claim.Lane)
+	if err != nil {
+		return err
+	}
+	run, err := understood(stored.Header, stored.Journal)
 	if err != nil {
 		return err
 	}

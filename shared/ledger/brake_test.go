@@ -7,6 +7,7 @@ import (
 
 	"github.com/hearthfaas/hearth/shared/fault"
 	"github.com/hearthfaas/hearth/shared/ledger"
+	"github.com/hearthfaas/hearth/shared/ledger/ledgertest"
 )
 
 // spawned returns the claim of a new run.
@@ -45,6 +46,35 @@ func TestBrakeRefusesIntents(t *testing.T) {
 		must(intent("ann", "d"))
 		must(l.Step(ctx, r.Claim, 0, "outcome", []byte("o")))
 	})
+}
+
+// TestStoppedRunPasses ends a run by a stop that came while its holder was at work: what is kept of it passes like
+// that of any other.
+func TestStoppedRunPasses(t *testing.T) {
+	url := "redis://" + ledgertest.Server(t)
+	l := ledgertest.Dial(t, url)
+	ctx, r := t.Context(), spawned(t, l)
+	if _, _, err := l.Decide(ctx, r.Lane, "ask/1", []byte("stop"), ledger.SetStop); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.End(ctx, r.Claim, ledger.End{Key: "end", Body: []byte("e")}); err != nil {
+		t.Fatal(err)
+	}
+	if w := claim(t, l, r.Lane); w == nil {
+		t.Fatal("nobody looks at what was decided")
+	} else if err := l.Wait(ctx, w.Claim, -1); err != nil {
+		t.Fatal(err)
+	}
+	rdb := dialed(t, url)
+	keys, err := rdb.Keys(ctx, "*"+string(r.Lane)+"*").Result()
+	if err != nil || len(keys) < 2 {
+		t.Fatal(keys, err)
+	}
+	for _, key := range keys {
+		if life, err := rdb.PTTL(ctx, key).Result(); err != nil || life <= 0 {
+			t.Errorf("%s is kept for %s: %v", key, life, err)
+		}
+	}
 }
 
 func TestBrakeHoldsWhatIsClaimedLater(t *testing.T) {

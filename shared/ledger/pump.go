@@ -61,6 +61,23 @@ func (l *Ledger) Due(ctx context.Context, pump string) (Due, error) {
 	return due, cmp.Or(kinded(cmp.Or(away, err)), damaged)
 }
 
+// KeepTime notes the time in all partitions. Where it went back since the last note, all that is due comes forward
+// by as much: a lane would else wait for the old time to come again. Somebody calls it every few seconds, which is
+// as much as a lane can be late then. With an error it was done where the servers could be reached.
+func (l *Ledger) KeepTime(ctx context.Context) error {
+	if err := l.scripts.tick.Load(ctx, l.rdb).Err(); err != nil {
+		return kinded(err)
+	}
+	_, err := l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i := range partitions {
+			home := tag(partitionName(i))
+			l.scripts.tick.EvalSha(ctx, p, []string{home + "due", home + "clk"})
+		}
+		return nil
+	})
+	return kinded(err)
+}
+
 // planned is what was asked of the partition that tasks live in; nothing when its server is away.
 type planned struct {
 	cron  *redis.ZSliceCmd
@@ -121,6 +138,7 @@ func (l *Ledger) peers(ctx context.Context, pump string, clocks map[*redis.Clien
 	_, err := l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.ZAdd(ctx, "h:pumps", redis.Z{Score: float64(now.UnixMilli()), Member: pump})
 		p.ZRemRangeByScore(ctx, "h:pumps", "-inf", strconv.FormatInt(now.Add(-pumpLife).UnixMilli(), 10))
+		p.ZRemRangeByScore(ctx, "h:pumps", strconv.FormatInt(now.Add(pumpLife).UnixMilli(), 10), "+inf") // of a clock that went back
 		alive = p.ZRange(ctx, "h:pumps", 0, -1)
 		return nil
 	})

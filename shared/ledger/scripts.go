@@ -19,6 +19,7 @@ type scripts struct {
 	undelivered, redrive, schedule, post             *redis.Script
 	spawn, wait, decide, halt, end, fire             *redis.Script
 	event, change, lease, unlease, reserve, settle   *redis.Script
+	tick                                             *redis.Script
 }
 
 func newScripts(shebang bool) scripts {
@@ -38,7 +39,7 @@ func newScripts(shebang bool) scripts {
 		spawn: load("spawn"), wait: load("wait"), decide: load("decide"), halt: load("halt"), end: load("end"), fire: load("fire"),
 		event: load("event"), change: load("change"), lease: load("lease"), unlease: load("unlease"),
 		reserve: load("reserve"), settle: load("settle"),
-		schedule: load("schedule"), post: load("post"),
+		schedule: load("schedule"), post: load("post"), tick: load("tick"),
 	}
 }
 

@@ -272,12 +272,13 @@ local r = journal(KEYS[2], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
 if r ~= 1 then return r end
 redis.call('HSET', KEYS[1], 'own', '', 'att', 0)
 redis.call('ZREM', KEYS[4], ARGV[3])
+-- It may be the very decision that woke it that it ended by. Any later one keeps it again (decide).
+redis.call('PEXPIRE', KEYS[1], ARGV[8])
+redis.call('PEXPIRE', KEYS[2], ARGV[8])
 if redis.call('HDEL', KEYS[1], 'wake') == 1 then
   redis.call('ZADD', KEYS[3], now, ARGV[3])
 else
   redis.call('ZREM', KEYS[3], ARGV[3])
-  redis.call('PEXPIRE', KEYS[1], ARGV[8])
-  redis.call('PEXPIRE', KEYS[2], ARGV[8])
 end
 if ARGV[11] ~= '' then
   redis.call('RPUSH', KEYS[6], ARGV[10] .. '|A|' .. ARGV[11])
@@ -365,7 +366,8 @@ return revs
 local h = redis.call('HMGET', KEYS[1], 'own', 'ep', 'till')
 local ep = tonumber(h[2]) or 0
 if h[1] ~= ARGV[1] then
-  if h[1] and h[1] ~= '' and tonumber(h[3]) > now then return '0' end
+  local till = tonumber(h[3]) or 0 -- further ahead than anybody may hold it, it is of a clock that went back
+  if h[1] and h[1] ~= '' and till > now and till <= now + tonumber(ARGV[2]) then return '0' end
   ep = math.max(ep + 1, now * 1000)
 end
 redis.call('HSET', KEYS[1], 'own', ARGV[1], 'ep', num(ep), 'till', now + tonumber(ARGV[2]))
@@ -401,6 +403,15 @@ for i = 2, #KEYS do
 end
 redis.call('HSET', KEYS[1], 'settled', 1)
 return 1
+--# tick allow-oom
+-- K due clk -> how many lanes were brought back
+-- A server's clock can go back: by hand, by NTP, by a failover. What was due by the old time is due by the new.
+local seen = tonumber(redis.call('GET', KEYS[2])) or 0
+redis.call('SET', KEYS[2], num(now))
+if now >= seen then return 0 end
+local lanes = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+for i = 1, #lanes, 2 do redis.call('ZADD', KEYS[1], num(lanes[i + 1] - (seen - now)), lanes[i]) end
+return #lanes / 2
 --# redrive
 -- K dlq l in out due  A entry lane kind rest maxInbox -> 1 | 0 no such letter | -1 the inbox is full
 if ARGV[3] == 'in' and redis.call('LLEN', KEYS[3]) >= tonumber(ARGV[5]) then return -1 end

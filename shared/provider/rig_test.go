@@ -77,6 +77,10 @@ func functions() []fn.Function {
 			Name: "plugin-probe", Manifest: declaring(manifest.Manifest{ID: "probe", Grants: manifest.Grants{Secrets: []string{"smtp-url", "DATABASE_URL", "DATABASE_*_URL"}}}),
 			New: constant(http.HandlerFunc(probe)),
 		},
+		{
+			Name: "plugin-greedy", Manifest: declaring(manifest.Manifest{ID: "greedy", Limits: manifest.Limits{Memory: 32 << 20}}),
+			New: constant(http.HandlerFunc(greedy)),
+		},
 	}
 }
 

@@ -1,7 +1,10 @@
 package faults
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -39,4 +42,35 @@ func Build(dir, overlay, lua string) (Programs, error) {
 		}
 	}
 	return p, nil
+}
+
+// Overlay writes a file of the product with edits into a folder: anchors that stand there once, and what comes in
+// their place. It returns what Build takes; lua is "" for a file that has no scripts.
+func Overlay(dir, file string, edits [][2]string) (overlay, lua string, err error) {
+	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return "", "", fmt.Errorf("find the module: %w", err)
+	}
+	original := filepath.Join(strings.TrimSpace(string(root)), filepath.FromSlash(file))
+	raw, err := os.ReadFile(original)
+	if err != nil {
+		return "", "", err
+	}
+	text := string(raw)
+	for _, edit := range edits {
+		if n := strings.Count(text, edit[0]); n != 1 {
+			return "", "", fmt.Errorf("%s: the anchor %q stands there %d times, not once: mend tests/faults", file, edit[0], n)
+		}
+		text = strings.Replace(text, edit[0], edit[1], 1)
+	}
+	patched := filepath.Join(dir, filepath.Base(file))
+	if strings.HasSuffix(patched, ".lua") {
+		lua = patched
+	}
+	list, err := json.Marshal(map[string]any{"Replace": map[string]string{original: patched}})
+	if err != nil {
+		return "", "", err
+	}
+	overlay = filepath.Join(dir, "overlay.json")
+	return overlay, lua, errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(patched, []byte(text), 0o600), os.WriteFile(overlay, list, 0o600))
 }

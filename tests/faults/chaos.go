@@ -16,11 +16,13 @@ import (
 type Chaos struct {
 	Messages  int
 	Chats     int
+	Stopping  int // of the chats: those in which all that is asked for is stopped while it is worked on
 	Kills     int // of processes of functions
 	Stops     int // of such processes, for longer than a lease
 	Restarts  int // of Redis, with kill -9
 	Breaks    int // of the way to Redis
 	Failovers int // of a store behind Sentinels
+	Jumps     int // of its clock, by an hour, forth and back in turn
 	For       time.Duration
 	Rates     map[string]float64 // of the world's own trouble
 }
@@ -44,6 +46,11 @@ func (x Chaos) Run(ctx context.Context, c *Cluster) (Done, error) {
 	f := &faults{c: c, recovery: recovery, done: map[string]int{}, dice: rand.New(rand.NewPCG(c.Seed, 1))}
 	var posted atomic.Int64
 	var undo undos
+	for i := range x.Stopping {
+		if err := c.alone(ctx, chatOf(i)); err != nil {
+			return Done{}, err
+		}
+	}
 	errs := make(chan error, 2)
 	go func() { errs <- x.load(ctx, c, &posted, &undo) }()
 	go func() { errs <- f.play(ctx, x) }()
@@ -63,7 +70,7 @@ func (x Chaos) Run(ctx context.Context, c *Cluster) (Done, error) {
 var mix = []struct {
 	task string
 	of   int
-}{{"plain", 8}, {"single", 8}, {"mixed", 6}, {"broken", 6}, {"crashy", 2}, {"stuck", 1}}
+}{{"plain", 8}, {"single", 8}, {"mixed", 6}, {"broken", 4}, {"forked", 3}, {"crashy", 2}, {"stuck", 1}}
 
 // draw draws what a message asks for.
 func draw(dice *rand.Rand) string {
@@ -109,12 +116,23 @@ func (x Chaos) load(ctx context.Context, c *Cluster, posted *atomic.Int64, undo 
 	each := max(1, x.Messages/x.Chats)
 	return Each(x.Chats, x.Chats, func(i int) error {
 		dice := rand.New(rand.NewPCG(c.Seed, uint64(100+i)))
-		chat := int64(100000 + i)
+		chat := chatOf(i)
 		begin := time.Now()
 		for n := range each {
 			at := begin.Add(x.For * time.Duration(n) / time.Duration(each)).Add(time.Duration(dice.Int64N(int64(x.For)/int64(each) + 1)))
 			if err := sleep(ctx, time.Until(at)); err != nil {
 				return err
+			}
+			if i < x.Stopping {
+				run, err := c.stopped(ctx, dice, chat, n+1)
+				if err != nil {
+					return err
+				}
+				if run != "" {
+					undo.add(chat, run+" yes") // it has several steps
+				}
+				posted.Add(1)
+				continue
 			}
 			task, copies := draw(dice), 1+dice.IntN(3)
 			p := posting(chat, task)
@@ -130,6 +148,8 @@ func (x Chaos) load(ctx context.Context, c *Cluster, posted *atomic.Int64, undo 
 		return nil
 	})
 }
+
+func chatOf(i int) int64 { return int64(100000 + i) }
 
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
@@ -148,6 +168,8 @@ type faults struct {
 	recovery *Recovery
 	dice     *rand.Rand
 
+	ahead time.Duration // of the store's clock
+
 	mu   sync.Mutex
 	done map[string]int
 }
@@ -161,9 +183,9 @@ func (f *faults) did(what string) {
 // play makes one fault after the other, spread over the time; which comes next is drawn by how many of its kind
 // are left. A stopped process does not keep the next one waiting.
 func (f *faults) play(ctx context.Context, x Chaos) error {
-	left := []int{x.Kills, x.Stops, x.Restarts, x.Breaks, x.Failovers}
-	do := []func(context.Context) error{f.kill, nil, f.restart, f.cut, f.failover}
-	total := x.Kills + x.Stops + x.Restarts + x.Breaks + x.Failovers
+	left := []int{x.Kills, x.Stops, x.Restarts, x.Breaks, x.Failovers, x.Jumps}
+	do := []func(context.Context) error{f.kill, nil, f.restart, f.cut, f.failover, f.jump}
+	total := x.Kills + x.Stops + x.Restarts + x.Breaks + x.Failovers + x.Jumps
 	var lasting sync.WaitGroup
 	defer lasting.Wait()
 	begin := time.Now()
@@ -258,6 +280,18 @@ func (f *faults) failover(ctx context.Context) error {
 	}
 	f.did("failover")
 	return store.failover(ctx)
+}
+
+// jump lets the store's clock jump by an hour: forth, and the next time back.
+func (f *faults) jump(ctx context.Context) error {
+	if f.ahead == 0 {
+		f.ahead = time.Hour
+		f.did("clock an hour on")
+	} else {
+		f.ahead = 0
+		f.did("clock an hour back")
+	}
+	return f.c.SetClock(ctx, f.ahead)
 }
 
 // cut breaks the way to Redis in one of its ways, or makes Redis forget its scripts.

@@ -31,7 +31,7 @@ var replicas = map[string]int{
 	"system-pump": 1, "system-tasks": 1, "system-auth": 1, "plugin-effect": 1,
 }
 
-// owner is the one person who writes in all chats.
+// owner is the person who writes in all chats but those of Cluster.people.
 const owner = 7
 
 // Cluster is the bundle at work, with everything around it.
@@ -53,10 +53,12 @@ type Cluster struct {
 	worldURL string
 	output   *os.File
 	posted   *record.Log
+	stops    *record.Log
 	all      []*Replica
 
 	mu      sync.Mutex
 	updates int64
+	people  map[int64]bool // chats of somebody who writes there alone
 }
 
 // hooks are all that look at points. Any may break a connection.
@@ -122,6 +124,9 @@ func startOn(ctx context.Context, dir string, seed uint64, programs Programs, st
 		return c, err
 	}
 	if c.posted, err = record.Open(filepath.Join(dir, record.PostedFile)); err != nil {
+		return c, err
+	}
+	if c.stops, err = record.Open(filepath.Join(dir, record.StopFile)); err != nil {
 		return c, err
 	}
 	for _, step := range []func(context.Context) error{c.startWorld, c.makeSecrets} {
@@ -326,7 +331,7 @@ func (c *Cluster) Stop() error {
 		_ = c.world.Process.Kill()
 		_ = c.world.Wait() // killed, as was wanted
 	}
-	for _, f := range []interface{ Close() error }{c.posted, c.output} {
+	for _, f := range []interface{ Close() error }{c.posted, c.stops, c.output} {
 		errs = append(errs, f.Close())
 	}
 	return errors.Join(errs...)

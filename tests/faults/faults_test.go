@@ -37,6 +37,12 @@ var built = sync.OnceValues(func() (Programs, error) { return Build(programDir, 
 // start starts a cluster that ends with the test, which then lets the judge speak.
 func start(t *testing.T) *Cluster {
 	t.Helper()
+	return startIn(t, filepath.Join(t.TempDir(), "c"))
+}
+
+// startIn is start in a folder.
+func startIn(t *testing.T, dir string) *Cluster {
+	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("no redis-server: make dev-setup")
 	}
@@ -44,7 +50,7 @@ func start(t *testing.T) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := Start(t.Context(), filepath.Join(t.TempDir(), "c"), 7, programs)
+	c, err := Start(t.Context(), dir, 7, programs)
 	t.Cleanup(func() {
 		if t.Failed() {
 			raw, _ := os.ReadFile(filepath.Join(c.Dir, "output.log"))
@@ -92,14 +98,25 @@ func verdict(t *testing.T, c *Cluster, limit time.Duration, args ...string) reco
 }
 
 // TestKillPoints kills the process at work with SIGKILL at every point that a flow passes, once before and once
-// after: the one that calls Redis, or the function that is called.
+// after: the one that calls Redis, or the function that is called. Beside that, people stop what is worked on.
 func TestKillPoints(t *testing.T) {
 	t.Parallel()
 	c := start(t)
+	var stops sync.WaitGroup
+	stops.Go(func() {
+		if err := c.stopping(t.Context(), 20, 3); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
 	for _, task := range []string{"", "mixed", "broken"} {
 		everyPoint(t, c, task, trace(t, c, task), Kill)
 	}
-	verdict(t, c, time.Minute)
+	stops.Wait()
+	v := verdict(t, c, time.Minute)
+	t.Logf("%d answers and %d runs were stopped, %v", v.Hushed, v.Stops, v.Ends)
+	if v.Hushed == 0 || v.Stops == 0 || v.Ends["Stopped on request"]+v.Ends["Undone"] == 0 {
+		t.Error("nothing was stopped at work")
+	}
 }
 
 // TestLate lets nothing die, and much be late. At every point, before and after, once the answer is lost: what was
@@ -136,15 +153,15 @@ func TestChaos(t *testing.T) {
 	t.Parallel()
 	c := start(t)
 	x := Chaos{
-		Messages: 1200, Chats: 60, Kills: 60, Stops: 3, Restarts: 3, Breaks: 6, For: time.Minute,
+		Messages: 1200, Chats: 60, Stopping: 6, Kills: 60, Stops: 3, Restarts: 3, Breaks: 6, For: time.Minute,
 		Rates: map[string]float64{"platform": 0.02, "model": 0.02, "effects": 0.03},
 	}
 	done, err := x.Run(t.Context(), c)
 	if err != nil {
 		t.Error(err)
 	}
-	v := verdict(t, c, 5*time.Minute, "-starve", "3m")
-	t.Logf("%d messages, %d answers, %d repeats, %d apologies, ends %v, faults %v", v.Messages, v.Answers, v.Repeats, v.Apologies, v.Ends, done.Faults)
+	v := verdict(t, c, 5*time.Minute, "-starve", "3m", "-grace", Grace.String())
+	t.Logf("%d messages, %d answers, %d repeats, %d apologies, %d stopped, ends %v, faults %v", v.Messages, v.Answers, v.Repeats, v.Apologies, v.Hushed, v.Ends, done.Faults)
 	if n := len(v.Waits); n > 0 {
 		t.Logf("waits: p50 %d ms, p99 %d ms, longest %d ms", v.Waits[n/2], v.Waits[n*99/100], v.Waits[n-1])
 	}

@@ -32,6 +32,7 @@ type Proxy struct {
 	hook    Hook
 
 	trouble atomic.Int32
+	ahead   atomic.Int64 // by how much the clock of Redis is, a time.Duration
 	mu      sync.Mutex
 	healed  chan struct{} // closed when the trouble is over
 	conns   map[net.Conn]bool
@@ -230,6 +231,11 @@ func (w *wire) answer(p *Point, f frame) error {
 	if p != nil {
 		p.After = true
 		p.Answer, p.Stale = f.result()
+		if p.Name == clockName {
+			if err := f.later(time.Duration(w.proxy.ahead.Load())); err != nil {
+				return err
+			}
+		}
 		if err := w.proxy.hook(*p); err != nil {
 			return err
 		}
@@ -267,6 +273,9 @@ func (w *wire) listen(out []byte) error {
 
 // point is the place of a command, nil when it is no script of ours.
 func (w *wire) point(f frame) *Point {
+	if len(f.args) == 1 && strings.EqualFold(f.args[0], clockName) {
+		return &Point{Store: true, Name: clockName, Replica: w.replica}
+	}
 	if len(f.args) < 3 {
 		return nil
 	}

@@ -39,6 +39,24 @@ func TestFrames(t *testing.T) {
 	}
 }
 
+func TestLaterTime(t *testing.T) {
+	for wire, want := range map[string]string{
+		"*2\r\n$10\r\n1795398000\r\n$6\r\n123456\r\n":      "*2\r\n$10\r\n1795401600\r\n$6\r\n123456\r\n",
+		"*2\r\n$10\r\n1795398000\r\n$10\r\n1795398000\r\n": "*2\r\n$10\r\n1795401600\r\n$10\r\n1795398000\r\n",
+	} {
+		f, err := readFrame(bufio.NewReader(strings.NewReader(wire)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.later(time.Hour); err != nil || string(f.raw) != want {
+			t.Errorf("%q %v", f.raw, err)
+		}
+	}
+	if err := (&frame{raw: []byte("-ERR no\r\n"), args: []string{"-ERR no"}}).later(time.Hour); err == nil {
+		t.Error("an error is taken for a time")
+	}
+}
+
 func TestLanesIn(t *testing.T) {
 	got := lanesIn("h:{p3f}:l:s3f-abcdefghij2 r3f-klmnopqrst|x, not s3f-SHORT nor xr3f-abcdefghij")
 	if want := []string{"s3f-abcdefghij2", "r3f-klmnopqrst"}; !slices.Equal(got, want) {

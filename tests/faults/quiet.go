@@ -49,7 +49,7 @@ func due(ctx context.Context, store *redis.Client) ([]redis.Z, error) {
 // kept are the kinds of keys that stay when all is quiet: those with a time to live, and indexes.
 var (
 	mortal  = regexp.MustCompile(`^h:\{p..\}:(d|l|ev|ek|ctx|j|doc)(:|$)`)
-	indexes = regexp.MustCompile(`^h:(\{p..\}:(runs|docs|dlq|doc|cron|fires)(:|$)|pumps$|key$|lease:)`)
+	indexes = regexp.MustCompile(`^h:(\{p..\}:(runs|docs|dlq|doc|cron|fires|brake|clk)(:|$)|pumps$|key$|lease:)`)
 	kindOf  = regexp.MustCompile(`^h:(\{p..\}:)?([a-z]+).*$`)
 	waiting = regexp.MustCompile(`^h:\{p..\}:((in|out):|act$|j:s[0-9a-f]{2}-[a-z2-7]+:)`)
 )
@@ -66,6 +66,7 @@ func (c *Cluster) Leaks(ctx context.Context) (leaks []string, kept map[string]in
 		}
 		kind := kindOf.ReplaceAllString(key, "$2")
 		switch {
+		case key == clockKey: // our own
 		case waiting.MatchString(key):
 			leaks = append(leaks, key+" waits for nobody")
 		case indexes.MatchString(key), mortal.MatchString(key) && life > 0:

@@ -20,6 +20,10 @@ import (
 // grew with the product.
 const Lease = 10 * time.Second
 
+// Grace is for how long after a stop an effect may come that had begun: its holder may stand still for longer than
+// a lease (faults.play), and the call takes its time.
+const Grace = Lease + 5*time.Second
+
 // Judge lets the judge look at what happened so far.
 func (c *Cluster) Judge(args ...string) (record.Verdict, error) {
 	var v record.Verdict
@@ -49,8 +53,8 @@ func nextMark() string { return fmt.Sprintf("m%dx", numbers.Add(1)) }
 
 // posting is a message of a kind in a chat.
 func posting(chat int64, task string) record.Posted {
-	p := record.Posted{Chat: chat, Mark: nextMark(), Kind: record.Say}
-	if task != "" {
+	p := record.Posted{Chat: chat, Mark: nextMark(), Kind: record.Say, Needs: needsOf(tasks[task])}
+	if task != "" && task != slowly {
 		p.Kind = record.Run
 	}
 	return p

@@ -7,13 +7,15 @@ import (
 )
 
 // Short is the suite in a minute: messages that are posted several times, holders that come late with an effect,
-// a run that cannot be taken back, and a kill at every point of a run whose effect must not happen twice. It is
+// such as are stopped, a run that cannot be taken back, one whose steps fork, and a kill at every point of a run whose effect must not happen twice. It is
 // what the teeth are tried on.
 func Short(ctx context.Context, c *Cluster) error {
 	undisturbed := []func() error{
 		func() error { return LateIntent(ctx, c, 4) },
 		func() error { return c.repeated(ctx, 20) },
+		func() error { return c.stopping(ctx, 20, 1) },
 		func() error { return c.Once(ctx, "stuck", 0, false, nil) },
+		func() error { return c.Once(ctx, "forked", 0, false, nil) },
 	}
 	err := Each(len(undisturbed), len(undisturbed), func(i int) error { return undisturbed[i]() })
 	if err != nil {

@@ -4,6 +4,7 @@
 package pump
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -28,6 +29,9 @@ const Interval = 250 * time.Millisecond
 // gateway that does not merge rings would else queue four a second for every lane that it has no time for, and
 // those for lanes that are done stand before those for lanes that are not.
 const mostPause = 2 * time.Second
+
+// clockEvery is the time between two looks at the store's clock: a lease, which is what a lane may wait anyway.
+const clockEvery = ledger.Lease
 
 // Function is system-pump as hosts see it: the loop runs in its process, and a call does one round, for
 // hosts that only call now and then.
@@ -68,6 +72,7 @@ type Pump struct {
 
 	mu   sync.Mutex
 	rung map[ledger.Lane]ring // lanes that were due in the last round
+	kept time.Time            // when the store's time was looked at
 }
 
 // ring is the last one for a lane.
@@ -110,6 +115,7 @@ func (p *Pump) Run(ctx context.Context) {
 
 // Round rings for what is due. Where a part of the store is away, it rings for the rest.
 func (p *Pump) Round(ctx context.Context) error {
+	late := p.keepTime(ctx)
 	due, away := p.ledger.Due(ctx, p.id)
 	if err := p.ring(ctx, due.Lanes); err != nil {
 		return err
@@ -120,7 +126,22 @@ func (p *Pump) Round(ctx context.Context) error {
 	for _, w := range due.Watches {
 		p.call(ctx, "expect", map[string]any{"task": w.Task, "slot": w.Slot})
 	}
-	return away
+	return cmp.Or(away, late)
+}
+
+// keepTime looks now and then whether the store's clock went back.
+func (p *Pump) keepTime(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.env.Now()
+	if !p.kept.IsZero() && now.Sub(p.kept) < clockEvery {
+		return nil
+	}
+	err := p.ledger.KeepTime(ctx)
+	if err == nil {
+		p.kept = now
+	}
+	return err
 }
 
 // ring rings for each lane at once when it becomes due, and then less and less often while it stays so. One that

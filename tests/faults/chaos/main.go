@@ -19,11 +19,11 @@ import (
 
 // options are the flags.
 type options struct {
-	messages, chats, kills, failovers int
-	seed                              uint64
-	dir                               string
-	lasts                             time.Duration
-	hot, pickups, backward            int
+	messages, chats, kills, failovers, jumps int
+	seed                                     uint64
+	dir                                      string
+	lasts                                    time.Duration
+	hot, pickups, backward                   int
 }
 
 func main() {
@@ -32,6 +32,7 @@ func main() {
 	flag.IntVar(&o.chats, "chats", 0, "that they say them in; 0 for one in 40 messages")
 	flag.IntVar(&o.kills, "kills", 100, "of processes with SIGKILL")
 	flag.IntVar(&o.failovers, "failovers", 0, "of the store, which is a primary with replicas behind Sentinels then")
+	flag.IntVar(&o.jumps, "jumps", 0, "of the store's clock, by an hour forth or back")
 	flag.Uint64Var(&o.seed, "seed", 7, "of the messages and the faults")
 	flag.StringVar(&o.dir, "dir", "", "where the records and logs stay; a new folder by default, removed when all is well")
 	flag.DurationVar(&o.lasts, "for", 0, "how long; 0 for what the kills and messages need")
@@ -68,7 +69,13 @@ func run(ctx context.Context, o options) (ok bool, err error) {
 		}()
 	}
 	fmt.Printf("seed %d\n", o.seed)
-	programs, err := faults.Build(filepath.Join(dir, "bin"), "", "")
+	var overlay, lua string
+	if o.jumps > 0 {
+		if overlay, lua, err = faults.Overlay(filepath.Join(dir, "overlay"), faults.ScriptFile, faults.ClockEdits); err != nil {
+			return false, err
+		}
+	}
+	programs, err := faults.Build(filepath.Join(dir, "bin"), overlay, lua)
 	if err != nil {
 		return false, err
 	}

@@ -90,12 +90,13 @@ func (t *table) backward(ctx context.Context, c *faults.Cluster, runs int) error
 // chaos lets everything fail.
 func (t *table) chaos(ctx context.Context, c *faults.Cluster, o options) error {
 	x := faults.Chaos{
-		Messages: o.messages, Chats: o.chats, Kills: o.kills, Stops: o.kills / 20, Restarts: o.kills / 20, Breaks: o.kills / 20, Failovers: o.failovers, For: o.lasts,
+		Messages: o.messages, Chats: o.chats, Kills: o.kills, Stops: o.kills / 20, Restarts: o.kills / 20, Breaks: o.kills / 20, Failovers: o.failovers, Jumps: o.jumps, For: o.lasts,
 		Rates: map[string]float64{"platform": 0.02, "model": 0.02, "effects": 0.03},
 	}
 	if x.Chats == 0 {
 		x.Chats = max(20, o.messages/40)
 	}
+	x.Stopping = x.Chats / 10
 	if x.For == 0 {
 		x.For = max(time.Duration(o.kills)*700*time.Millisecond, time.Duration(o.messages)*35*time.Millisecond, time.Duration(o.failovers)*8*time.Second, 30*time.Second)
 	}
@@ -119,12 +120,13 @@ func (t *table) judge(ctx context.Context, c *faults.Cluster) error {
 	if err := c.Quiet(ctx, 5*time.Minute); err != nil {
 		t.violation("I4", err.Error())
 	}
-	v, err := c.Judge("-starve", starve.String())
+	v, err := c.Judge("-starve", starve.String(), "-grace", faults.Grace.String())
 	if err != nil {
 		return err
 	}
 	t.row("messages accepted", "%d", v.Messages)
 	t.row("with one final answer", "%d, of which apologies %d", v.Answers, v.Apologies)
+	t.row("stopped", "%d answers, %d runs, as people were told", v.Hushed, v.Stops)
 	t.row("marked as a repeat", "%d", v.Repeats)
 	if n := len(v.Waits); n > 0 {
 		t.row("wait for an answer", "p50 %d ms, p99 %d ms, longest %d ms", v.Waits[n/2], v.Waits[n*99/100], v.Waits[n-1])

@@ -16,6 +16,7 @@ const (
 	end     = "end"     // the result of a run
 	sorry   = "sorry"   // an answer that says that there is none, with the mark
 	silence = "silence" // the same, of the model: it has no mark
+	hush    = "hush"    // an answer that was stopped: it has no mark either
 )
 
 // said is a text in a chat that is final: no draft.
@@ -26,6 +27,7 @@ type said struct {
 	run    string
 	head   string // first words of a result
 	marked bool   // it says that it may be a repeat
+	offers bool   // it says how to take the run back
 }
 
 var (
@@ -33,9 +35,13 @@ var (
 	answer  = regexp.MustCompile(`You said (m[0-9]+x)\. That was all\.`)
 	dead    = regexp.MustCompile(`(?s)^Sorry: your message .*?(m[0-9]+x)`)
 	ofRun   = regexp.MustCompile(`\bRun\s+.?(r[0-9a-f]{2}-[a-z2-7]+)`)
-	heads   = []string{"Done", "Failed; nothing had to be taken back", "Failed and rolled back", "Stopped: a person has to look at this", "Stopped on request", "Undone"}
+	heads   = []string{"Done", "Failed; nothing had to be taken back", "Failed and rolled back", "Stopped: a person has to look at this", stoppedHead, "Undone"}
+	hushed  = regexp.MustCompile(`(^|\n\n)Stopped\.($|\n)`)
 	failing = []string{"The model does not answer:", "The task cannot start:"}
 )
+
+// stoppedHead begins the result of a run that was stopped.
+const stoppedHead = "Stopped on request"
 
 const repeatMark = "you may have got this before"
 
@@ -61,8 +67,10 @@ func read(s record.Sent) (said, bool) {
 		}
 	}
 	if out.run == "" {
-		return out, false
+		out.kind = hush
+		return out, hushed.MatchString(text)
 	}
+	out.offers = strings.Contains(text, "hearth runs undo "+out.run)
 	if strings.HasPrefix(text, "Plan") {
 		out.kind = card
 		return out, true
@@ -74,6 +82,23 @@ func read(s record.Sent) (said, bool) {
 		}
 	}
 	return out, false
+}
+
+// nameless reports whether it cannot be seen to which message this is the answer.
+func (s said) nameless() bool { return s.kind == silence || s.kind == hush }
+
+// optional reports whether it may be a copy of the answer before it, or the first that was seen of the next.
+func (s said) optional() bool { return s.nameless() && s.marked }
+
+// due counts the answers that are nobody's copies.
+func due(order []said) int {
+	n := 0
+	for _, s := range order {
+		if !s.optional() {
+			n++
+		}
+	}
+	return n
 }
 
 // final returns what was said in a chat, each message of the platform once: an edit that changes nothing of
@@ -108,12 +133,8 @@ func (j *judge) chat(chat int64, messages []record.Posted, calls []record.Sent) 
 	ends := map[string][]said{}
 	for _, s := range all {
 		key := s.kind + s.mark + s.run + s.head
-		if s.kind == silence && !s.marked {
+		if s.nameless() {
 			order = append(order, s)
-			continue
-		}
-		if s.kind == silence && len(order) > 0 && order[len(order)-1].kind == silence {
-			j.Repeats++
 			continue
 		}
 		copies[key]++
@@ -144,8 +165,10 @@ func (j *judge) chat(chat int64, messages []record.Posted, calls []record.Sent) 
 }
 
 // fits reports whether an answer can be one to a message.
-func fits(s said, p record.Posted) bool {
+func (j *judge) fits(s said, p record.Posted) bool {
 	switch s.kind {
+	case hush:
+		return !j.stopOf(p, "").IsZero()
 	case silence:
 		return true
 	case card:
@@ -160,8 +183,12 @@ func (j *judge) match(chat int64, messages []record.Posted, order []said, ends m
 	var runs []string
 	var before time.Time
 	next := 0
-	for _, p := range messages {
-		if next >= len(order) || !fits(order[next], p) {
+	for i, p := range messages {
+		for next < len(order) && order[next].optional() && (!j.fits(order[next], p) || due(order[next:]) >= len(messages)-i) {
+			next++
+			j.Repeats++
+		}
+		if next >= len(order) || !j.fits(order[next], p) {
 			if later := find(order, next, p); later >= 0 {
 				j.broken("I3", "chat %d: the answer to %s came after %d others", chat, p.Mark, later-next)
 				order = append(order[:later], order[later+1:]...)
@@ -178,8 +205,11 @@ func (j *judge) match(chat int64, messages []record.Posted, order []said, ends m
 		s := order[next]
 		next++
 		j.Answers++
-		if s.kind == sorry || s.kind == silence {
+		switch s.kind {
+		case sorry, silence:
 			j.Apologies++
+		case hush:
+			j.Hushed++
 		}
 		j.waited(chat, p, s, before)
 		before = s.at
@@ -189,6 +219,10 @@ func (j *judge) match(chat int64, messages []record.Posted, order []said, ends m
 		}
 	}
 	for _, s := range order[next:] {
+		if s.optional() {
+			j.Repeats++
+			continue
+		}
 		if j.lossy.IsZero() {
 			j.broken("I1", "chat %d: an answer to nothing that was said: %s %s%s", chat, s.kind, s.mark, s.run)
 		}
@@ -198,7 +232,7 @@ func (j *judge) match(chat int64, messages []record.Posted, order []said, ends m
 
 func find(order []said, from int, p record.Posted) int {
 	for i := from; i < len(order); i++ {
-		if order[i].kind != silence && order[i].kind != card && order[i].mark == p.Mark {
+		if !order[i].nameless() && order[i].kind != card && order[i].mark == p.Mark {
 			return i
 		}
 	}

@@ -13,8 +13,9 @@ import (
 
 var dawn = time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
 
-// story is what happened, written a line at a time: "say m1x", "run m2x", "shows 7 TEXT", "do KEY", "undo KEY".
-// A line takes a second.
+// story is what happened, written a line at a time: "say m1x", "run m2x", "shows 7 TEXT", "do KEY", "undo KEY",
+// "refused KEY" for a call that the backend did not carry out.
+// "stop" stops the chat, "stop RUN" a run; "steps m1x" is a run of four: s2 and s3 need s1, s4 needs both. A line takes a second.
 type story struct {
 	t      *testing.T
 	dir    string
@@ -25,7 +26,7 @@ type story struct {
 
 func tell(t *testing.T, lines ...string) *story {
 	s := &story{t: t, dir: t.TempDir(), clock: dawn, logs: map[string]*record.Log{}}
-	for _, name := range []string{record.SentFile, record.EffectFile, record.PostedFile} {
+	for _, name := range []string{record.SentFile, record.EffectFile, record.PostedFile, record.StopFile} {
 		log, err := record.Open(filepath.Join(s.dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -46,6 +47,12 @@ func (s *story) line(line string) {
 	case "say", "run", "gone":
 		mark, expect, _ := strings.Cut(rest, " ")
 		s.write(record.PostedFile, record.Posted{Chat: 1, Mark: mark, Kind: verb, Expect: expect, Acked: s.clock})
+	case "steps", "undo-me":
+		s.write(record.PostedFile, record.Posted{Chat: 1, Mark: rest, Kind: record.Run, Acked: s.clock, Undo: verb == "undo-me", Needs: map[string][]string{
+			"s2": {"s1"}, "s3": {"s1"}, "s4": {"s2", "s3"},
+		}})
+	case "stop": // it was asked for half a second ago
+		s.write(record.StopFile, record.Stop{Chat: 1, Run: rest, Asked: s.clock.Add(-500 * time.Millisecond), Acked: s.clock})
 	case "wait":
 		s.clock = s.clock.Add(time.Hour)
 	case "shows", "edits", "hides":
@@ -55,8 +62,12 @@ func (s *story) line(line string) {
 			id = 1
 		}
 		s.write(record.SentFile, record.Sent{At: s.clock, Chat: 1, Message: id, Text: rest, Shown: verb != "hides"})
-	case "do", "undo":
-		s.write(record.EffectFile, record.Effect{At: s.clock, Key: rest, Op: verb, Kind: "apply", Applied: true})
+	case "do", "undo", "refused":
+		op := verb
+		if op == "refused" {
+			op = "do"
+		}
+		s.write(record.EffectFile, record.Effect{At: s.clock, Key: rest, Op: op, Kind: "apply", Applied: op == verb})
 	default:
 		s.t.Fatalf("no such line: %s", line)
 	}
@@ -69,12 +80,22 @@ func (s *story) write(file string, line any) {
 }
 
 const (
-	again = "\n\n<i>(you may have got this before)</i>"
-	plan  = "shows <b>Plan</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
-	done  = "shows <b>Done: plain</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
-	doubt = "shows <b>Stopped: a person has to look at this: plain</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
-	back  = "shows <b>Failed and rolled back: plain</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
-	key   = "r01-aaaaaaaaaa/s1/0"
+	again    = "\n\n<i>(you may have got this before)</i>"
+	plan     = "shows <b>Plan</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
+	done     = "shows <b>Done: plain</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
+	doubt    = "shows <b>Stopped: a person has to look at this: plain</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
+	back     = "shows <b>Failed and rolled back: plain</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
+	hushes   = "shows Stopped."
+	told     = "shows 已停止：<code>r01-aaaaaaaaaa</code>"
+	halt     = "stop r01-aaaaaaaaaa"
+	halted   = "shows <b>Stopped on request: plain</b>\n\nRun <code>r01-aaaaaaaaaa</code> · hearth runs undo r01-aaaaaaaaaa"
+	noOffer  = "shows <b>Stopped on request: plain</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
+	takenOff = "shows <b>Undone: plain</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
+
+	key = "r01-aaaaaaaaaa/s1/0"
+
+	do1, do2, do3, do4 = "do " + key, "do r01-aaaaaaaaaa/s2/0", "do r01-aaaaaaaaaa/s3/0", "do r01-aaaaaaaaaa/s4/0"
+	un1, un2, un3, un4 = "un" + do1, "un" + do2, "un" + do3, "un" + do4
 )
 
 func says(mark string) string { return "shows You said " + mark + ". That was all." }
@@ -113,9 +134,45 @@ func TestJudge(t *testing.T) {
 		"doubt without a reason":    {"I2", []string{"run m1x Done", plan, "do " + key, doubt}},
 		"doubt, and done twice":     {"I2", []string{"run m1x", plan, "do " + key, "do " + key, doubt}},
 		"an effect of nobody's run": {"I2", []string{"say m1x", says("m1x"), "do " + key}},
+
+		"stopped":                        {"", []string{"say m1x", "stop", hushes, "say m2x", says("m2x")}},
+		"stopped in the middle":          {"", []string{"say m1x", "stop", hushes[:6] + "You said m1x.\n\nStopped."}},
+		"stopped, and repeated":          {"", []string{"say m1x", "stop", hushes, hushes + again}},
+		"both stopped, one seen late":    {"", []string{"say m1x", "say m2x", "stop", hushes, hushes + again}},
+		"stopped, repeated, answered":    {"", []string{"say m1x", "say m2x", "stop", hushes, hushes + again, says("m2x")}},
+		"stopped, seen late, answered":   {"", []string{"say m1x", "say m2x", "stop", hushes + again, says("m2x")}},
+		"one of two has no answer":       {"I1", []string{"say m1x", "say m2x", "stop", hushes}},
+		"stopped, and no answer":         {"I1", []string{"say m1x", "stop", "shows 已停止。"}},
+		"stopped twice":                  {"I1", []string{"say m1x", "stop", hushes, hushes}},
+		"stopped, and answered":          {"I1", []string{"say m1x", "stop", hushes, says("m1x")}},
+		"stopped by nobody":              {"I1 I1", []string{"say m1x", hushes}},
+		"said after the stop":            {"I1 I1", []string{"say m1x", "stop", says("m1x"), "say m2x", hushes}},
+		"a run is stopped":               {"", []string{"steps m1x", plan, do1, told, halt, halted}},
+		"one on its way":                 {"", []string{"steps m1x", plan, do1, told, halt, do2, do3, halted}},
+		"one more begins":                {"I2", []string{"steps m1x", plan, told, halt, do1, do2, halted}},
+		"one begins much later":          {"I2", []string{"steps m1x", plan, told, halt, "wait", do1, halted}},
+		"one is tried again":             {"I2", []string{"steps m1x", plan, told, halt, "refused " + key, do1, halted}},
+		"nobody was told of the stop":    {"", []string{"steps m1x", plan, halt, do1, do2, "wait", do3, do4, done}},
+		"the chat is stopped, a run too": {"I2", []string{"steps m1x", plan, "stop", do1, do2, halted}},
+		"a run after the stop":           {"", []string{"stop", "steps m1x", plan, do1, do2, do3, do4, done}},
+		"stopped, and no way back":       {"I2", []string{"steps m1x", plan, do1, told, halt, noOffer}},
+		"stopped, and nothing to undo":   {"", []string{"steps m1x", plan, told, halt, noOffer}},
+		"stopped and undone":             {"", []string{"undo-me m1x", plan, do1, told, halt, halted, un1, takenOff}},
+		"stopped and undone in word":     {"I2", []string{"undo-me m1x", plan, do1, told, halt, halted, takenOff}},
+
+		"steps in order":                {"", []string{"steps m1x", plan, do1, do3, do2, do4, done}},
+		"a step too early":              {"I3", []string{"steps m1x", plan, do1, do2, do4, do3, done}},
+		"the first step last":           {"I3 I3 I3", []string{"steps m1x", plan, do2, do3, do4, do1, done}},
+		"a step that asked too early":   {"I3", []string{"steps m1x", plan, do1, do2, "refused r01-aaaaaaaaaa/s4/0", do3, do4, done}},
+		"a step without what it needs":  {"I3", []string{"steps m1x", plan, do1, "refused r01-aaaaaaaaaa/s2/0", do3, do4, doubt}},
+		"back in order":                 {"", []string{"steps m1x", plan, do1, do2, do3, do4, un4, un2, un3, un1, back}},
+		"back, a part of it":            {"", []string{"steps m1x", plan, do1, do2, do3, un3, un1, doubt}},
+		"the oldest back first":         {"I3 I3", []string{"steps m1x", plan, do1, do2, do3, un1, un3, un2, back}},
+		"the oldest back before others": {"I3", []string{"steps m1x", plan, do1, do2, do3, do4, un3, un4, un2, un1, back}},
+		"forward after back":            {"I3", []string{"steps m1x", plan, do1, do2, un2, un1, do3, "undo r01-aaaaaaaaaa/s3/0", back}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v, err := judgeFolder(tell(t, c.story...).dir, time.Minute, "")
+			v, err := judgeFolder(tell(t, c.story...).dir, time.Minute, 2*time.Second, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,7 +190,7 @@ func TestJudge(t *testing.T) {
 // TestLossy forgives what was acknowledged before the disk lied, and nothing later.
 func TestLossy(t *testing.T) {
 	s := tell(t, "say m1x", "say m2x", says("m1x"), says("m1x"), "say m3x", "say m4x", says("m4x"))
-	v, err := judgeFolder(s.dir, time.Minute, dawn.Add(3*time.Second).Format(time.RFC3339Nano))
+	v, err := judgeFolder(s.dir, time.Minute, 2*time.Second, dawn.Add(3*time.Second).Format(time.RFC3339Nano))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,14 +200,14 @@ func TestLossy(t *testing.T) {
 }
 
 func TestNothingIsNoVerdict(t *testing.T) {
-	if _, err := judgeFolder(t.TempDir(), time.Minute, ""); err == nil {
+	if _, err := judgeFolder(t.TempDir(), time.Minute, 2*time.Second, ""); err == nil {
 		t.Error("a folder without records is judged")
 	}
 }
 
 // TestWaits counts from the acknowledgement, or from the answer before.
 func TestWaits(t *testing.T) {
-	v, err := judgeFolder(tell(t, "say m1x", "say m2x", says("m1x"), "say m3x", says("m2x"), says("m3x")).dir, time.Minute, "")
+	v, err := judgeFolder(tell(t, "say m1x", "say m2x", says("m1x"), "say m3x", says("m2x"), says("m3x")).dir, time.Minute, 2*time.Second, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,8 +20,9 @@ func main() {
 	dir := flag.String("dir", "", "where the records are")
 	starve := flag.Duration("starve", 90*time.Second, "longest wait of a message for its answer, behind those before it")
 	lossy := flag.String("lossy", "", "RFC 3339: what was acknowledged before then may be lost or come twice: the disk lied")
+	grace := flag.Duration("grace", 2*time.Second, "how long after a stop a call may come that was on its way")
 	flag.Parse()
-	v, err := judgeFolder(*dir, *starve, *lossy)
+	v, err := judgeFolder(*dir, *starve, *grace, *lossy)
 	if err == nil {
 		err = json.NewEncoder(os.Stdout).Encode(v)
 	}
@@ -34,20 +35,24 @@ func main() {
 	}
 }
 
-func judgeFolder(dir string, starve time.Duration, lossy string) (record.Verdict, error) {
+func judgeFolder(dir string, starve, grace time.Duration, lossy string) (record.Verdict, error) {
 	sent, err1 := record.Read[record.Sent](filepath.Join(dir, record.SentFile))
 	effects, err2 := record.Read[record.Effect](filepath.Join(dir, record.EffectFile))
 	posted, err3 := record.Read[record.Posted](filepath.Join(dir, record.PostedFile))
-	j := &judge{starve: starve, keys: map[string]*tally{}, Verdict: record.Verdict{Ends: map[string]int{}, Violations: []record.Violation{}}}
-	var err4 error
+	stops, err4 := record.Read[record.Stop](filepath.Join(dir, record.StopFile))
+	j := &judge{starve: starve, grace: grace, stops: map[int64][]record.Stop{}, keys: map[string]*tally{}, Verdict: record.Verdict{Ends: map[string]int{}, Violations: []record.Violation{}}}
+	var err5 error
 	if lossy != "" {
-		j.lossy, err4 = time.Parse(time.RFC3339Nano, lossy)
+		j.lossy, err5 = time.Parse(time.RFC3339Nano, lossy)
 	}
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return j.Verdict, err
 	}
 	if len(posted) == 0 {
 		return j.Verdict, fmt.Errorf("%s: nothing was posted, so there is nothing to judge", dir)
+	}
+	for _, s := range stops {
+		j.stops[s.Chat] = append(j.stops[s.Chat], s)
 	}
 	j.judge(posted, sent, effects)
 	return j.Verdict, nil
@@ -57,8 +62,11 @@ func judgeFolder(dir string, starve time.Duration, lossy string) (record.Verdict
 type judge struct {
 	record.Verdict
 	starve time.Duration
+	grace  time.Duration
 	lossy  time.Time
 	keys   map[string]*tally
+	stops  map[int64][]record.Stop // by chat
+	told   map[string]bool         // runs of which people were told that they are stopped
 }
 
 func (j *judge) broken(invariant, format string, args ...any) {
@@ -78,6 +86,8 @@ func (j *judge) judge(posted []record.Posted, sent []record.Sent, effects []reco
 	for _, s := range sent {
 		calls[s.Chat] = append(calls[s.Chat], s)
 	}
+	j.told = stopsTold(sent)
+	j.Stops = len(j.told)
 	known := map[string]bool{}
 	for chat, messages := range chats {
 		if messages[0].Kind == record.Gone {

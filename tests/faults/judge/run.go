@@ -2,32 +2,34 @@ package main
 
 import (
 	"strings"
+	"time"
 
 	"github.com/hearthfaas/hearth/tests/faults/record"
 )
 
-// tally is what happened under one key at the backend.
+// tally is what happened under one key at the backend. Places are numbers of calls there, from 1.
 type tally struct {
-	key, run, kind string
-	did, undid     int
+	key, run, step, kind string
+	did, undid           int
+
+	began            int // place of the first call to do it, carried out or not
+	firstDid, didEnd int // places of the first and last that did it
+	firstUndid       int
+
+	calls []time.Time // to do it
 }
 
 func (j *judge) count(effects []record.Effect) {
-	for _, e := range effects {
+	for i, e := range effects {
 		j.Calls++
 		t := j.keys[e.Key]
 		if t == nil {
-			run, _, _ := strings.Cut(e.Key, "/")
-			t = &tally{key: e.Key, run: run, kind: e.Kind}
+			run, rest, _ := strings.Cut(e.Key, "/")
+			step, _, _ := strings.Cut(rest, "/")
+			t = &tally{key: e.Key, run: run, step: step, kind: e.Kind}
 			j.keys[e.Key] = t
 		}
-		switch {
-		case !e.Applied:
-		case e.Op == "do":
-			t.did++
-		default:
-			t.undid++
-		}
+		t.add(e, i+1)
 	}
 	for _, t := range j.keys {
 		if t.did > 0 {
@@ -47,9 +49,36 @@ func (j *judge) count(effects []record.Effect) {
 	}
 }
 
+// add counts a call that came at a place.
+func (t *tally) add(e record.Effect, place int) {
+	if e.Op == "do" {
+		t.calls = append(t.calls, e.At)
+		if t.began == 0 {
+			t.began = place
+		}
+	}
+	switch {
+	case !e.Applied:
+	case e.Op == "do":
+		if t.did == 0 {
+			t.firstDid = place
+		}
+		t.did, t.didEnd = t.did+1, place
+	default:
+		if t.undid == 0 {
+			t.firstUndid = place
+		}
+		t.undid++
+	}
+}
+
 // run judges what became of a run by what people were told of it.
 func (j *judge) run(p record.Posted, run string, ends []said) {
 	j.Runs++
+	if j.lossy.IsZero() {
+		j.order(p, run)
+		j.halted(p, run)
+	}
 	var told []string
 	for _, s := range ends {
 		told = append(told, s.head)
@@ -64,7 +93,7 @@ func (j *judge) run(p record.Posted, run string, ends []said) {
 	}
 	last := told[len(told)-1]
 	j.Ends[last]++
-	if len(told) > 1 && !(p.Undo && len(told) == 2 && told[0] == "Done") && j.lossy.IsZero() {
+	if len(told) > 1 && !(p.Undo && len(told) == 2 && (told[0] == "Done" || told[0] == stoppedHead)) && j.lossy.IsZero() {
 		j.broken("I1", "run %s of %s has several ends: %s", run, p.Mark, strings.Join(told, ", "))
 	}
 	if p.Expect != "" && !strings.HasPrefix(last, p.Expect) {
@@ -79,6 +108,9 @@ func (j *judge) run(p record.Posted, run string, ends []said) {
 		if j.lossy.IsZero() {
 			j.effect(p, t, last)
 		}
+	}
+	if last == stoppedHead && happened && !ends[len(ends)-1].offers {
+		j.broken("I2", "run %s of %s was stopped with an effect, and nobody was told how to take it back", run, p.Mark)
 	}
 	if last == "Done" && !happened {
 		j.broken("I2", "run %s of %s is said to be done, and nothing happened", run, p.Mark)

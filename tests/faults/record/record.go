@@ -18,6 +18,7 @@ const (
 	SentFile   = "sent.jsonl"
 	EffectFile = "effects.jsonl"
 	PostedFile = "posted.jsonl"
+	StopFile   = "stops.jsonl"
 )
 
 // Sent is a call of the chat platform that puts a text before somebody's eyes.
@@ -56,6 +57,16 @@ type Posted struct {
 	Expect string    `json:"expect,omitempty"` // the first words of a run's result, where no other will do
 	Undo   bool      `json:"undo,omitempty"`   // the run was asked to be taken back after its end
 	Acked  time.Time `json:"acked"`
+
+	Needs map[string][]string `json:"needs,omitempty"` // by step of its run: the steps whose effects come before its own
+}
+
+// Stop is a stop that the bundle has acknowledged.
+type Stop struct {
+	Chat  int64     `json:"chat"`
+	Run   string    `json:"run,omitempty"` // "" for all that was said in the chat before it
+	Asked time.Time `json:"asked"`
+	Acked time.Time `json:"acked"`
 }
 
 // Log appends lines to a file. It is safe for concurrent use.

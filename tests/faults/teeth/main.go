@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -24,7 +23,7 @@ type tooth struct {
 	behind     bool        // shows where a primary dies whose replicas lag
 }
 
-const scripts = "shared/ledger/scripts.lua"
+const scripts = faults.ScriptFile
 
 var teeth = []tooth{
 	{name: "nothing"},
@@ -42,6 +41,9 @@ var teeth = []tooth{
 	{name: "the undo intent", file: "functions/planner/rollback/handler.go", edits: [][2]string{
 		{"\tif err := j.Write(ctx, flow.Event{Type: flow.UndoIntent, Step: u.ID, Attempt: attempt}); err != nil {\n\t\treturn err\n\t}\n", ""},
 	}},
+	{name: "the stop", file: scripts, edits: [][2]string{{"  redis.call('HSET', KEYS[1], 'stop', now)\n", ""}}},
+	{name: "the way back, newest first", file: "shared/flow/next.go", edits: [][2]string{{"u.Acted > newest.Acted", "u.Acted < newest.Acted"}}},
+	{name: "the needs of a step", file: "shared/flow/next.go", edits: [][2]string{{"if over, ok := n.over(); !over || !ok {", "if _, _ = n.over(); false {"}}},
 }
 
 // intent writes the line of the journal that stands before an effect.
@@ -64,10 +66,6 @@ func run(ctx context.Context, only []string) (ok bool, err error) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		return false, errors.New("no redis-server on the PATH (make dev-setup)")
 	}
-	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return false, err
-	}
 	dir, err := os.MkdirTemp("", "hearth-teeth-")
 	if err != nil {
 		return false, err
@@ -78,7 +76,7 @@ func run(ctx context.Context, only []string) (ok bool, err error) {
 		if len(only) > 0 && !strings.Contains(t.name, strings.Join(only, " ")) {
 			continue
 		}
-		found, err := t.try(ctx, strings.TrimSpace(string(root)), filepath.Join(dir, fmt.Sprint(i)))
+		found, err := t.try(ctx, filepath.Join(dir, fmt.Sprint(i)))
 		if err != nil {
 			return false, fmt.Errorf("without %s: %w", t.name, err)
 		}
@@ -112,13 +110,13 @@ func (t tooth) report(found []string) bool {
 }
 
 // try builds the bundle without the protection, runs the suite on it and returns what it has against it.
-func (t tooth) try(ctx context.Context, root, dir string) ([]string, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	overlay, lua, err := t.overlay(root, dir)
-	if err != nil {
-		return nil, err
+func (t tooth) try(ctx context.Context, dir string) ([]string, error) {
+	var overlay, lua string
+	if len(t.edits) > 0 {
+		var err error
+		if overlay, lua, err = faults.Overlay(dir, t.file, t.edits); err != nil {
+			return nil, err
+		}
 	}
 	programs, err := faults.Build(filepath.Join(dir, "bin"), overlay, lua)
 	if err != nil {
@@ -139,33 +137,4 @@ func (t tooth) try(ctx context.Context, root, dir string) ([]string, error) {
 	}
 	more, err := c.Failures(ctx)
 	return append(more, found...), err
-}
-
-// overlay writes the file without the protection, and what go build needs to take it.
-func (t tooth) overlay(root, dir string) (overlay, lua string, err error) {
-	if len(t.edits) == 0 {
-		return "", "", nil
-	}
-	original := filepath.Join(root, t.file)
-	raw, err := os.ReadFile(original)
-	if err != nil {
-		return "", "", err
-	}
-	text := string(raw)
-	for _, edit := range t.edits {
-		if n := strings.Count(text, edit[0]); n != 1 {
-			return "", "", fmt.Errorf("%s: the anchor %q stands there %d times, not once: mend tests/faults/teeth", t.file, edit[0], n)
-		}
-		text = strings.Replace(text, edit[0], edit[1], 1)
-	}
-	patched := filepath.Join(dir, filepath.Base(t.file))
-	if strings.HasSuffix(patched, ".lua") {
-		lua = patched
-	}
-	list, err := json.Marshal(map[string]any{"Replace": map[string]string{original: patched}})
-	if err != nil {
-		return "", "", err
-	}
-	overlay = filepath.Join(dir, "overlay.json")
-	return overlay, lua, errors.Join(os.WriteFile(patched, []byte(text), 0o600), os.WriteFile(overlay, list, 0o600))
 }

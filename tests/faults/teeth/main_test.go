@@ -5,11 +5,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/hearthfaas/hearth/tests/faults"
 )
 
-// TestAnchors finds the text that each tooth is pulled by: a change of the product must not leave one behind.
+// TestAnchors finds the text that each tooth is pulled by, and the clock: a change of the product must not leave one behind.
 func TestAnchors(t *testing.T) {
-	for _, tooth := range teeth {
+	clock := tooth{name: "the clock", file: faults.ScriptFile, edits: faults.ClockEdits}
+	for _, tooth := range append(teeth, clock) {
 		if tooth.file == "" {
 			continue
 		}

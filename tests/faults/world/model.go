@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -49,6 +50,10 @@ func (w *world) complete(rw http.ResponseWriter, r *http.Request) {
 	case "long": // more than one message of the platform holds
 		stream(rw, strings.Repeat("There is much to say about this. ", 200)+said(last), true)
 	default:
+		if bytes.Contains(raw, []byte("slowly")) {
+			slow(rw, r, said(last))
+			return
+		}
 		stream(rw, said(last), true)
 	}
 }
@@ -66,6 +71,17 @@ func stream(rw http.ResponseWriter, text string, end bool) {
 	if end {
 		_, _ = io.WriteString(rw, chunk("", `"stop"`)+"data: [DONE]\n\n")
 	}
+}
+
+// slow sends an answer a word at a time, over some two seconds.
+func slow(rw http.ResponseWriter, r *http.Request, text string) {
+	rw.Header().Set("Content-Type", "text/event-stream")
+	for _, word := range strings.SplitAfter(text, " ") {
+		_, _ = io.WriteString(rw, chunk(word, "null"))
+		flush(rw)
+		pause(r, 300*time.Millisecond)
+	}
+	_, _ = io.WriteString(rw, chunk("", `"stop"`)+"data: [DONE]\n\n")
 }
 
 // endless talks for as long as somebody listens, at most half a minute.

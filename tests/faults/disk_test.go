@@ -1,0 +1,120 @@
+package faults
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestFullDisk lets the disk of the store be full while messages wait. A Redis that syncs each write ends then, and
+// whoever keeps it starts it again, in vain. Nothing is acknowledged meanwhile; with space, all that was is answered.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "c")
+	disk := filepath.Join(dir, "redis")
+	if err := os.MkdirAll(disk, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	smallDisk(t, disk, "24m")
+	c := startIn(t, dir)
+	open := make(chan struct{})
+	remove := c.Hook(func(p Point) error {
+		if !p.Store && p.Name == "planner-intent" && !p.After {
+			<-open
+		}
+		return nil
+	})
+	defer remove()
+	for i := range 12 {
+		task := []string{"", "plain", "broken"}[i%3]
+		if err := c.Say(t.Context(), posting(nextChat(), task), task, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	filler := filepath.Join(disk, "filler")
+	if err := fill(filler); err != nil {
+		t.Fatal(err)
+	}
+	release := keep(c.Redis.(*Redis))
+	close(open)
+	statuses := map[int]int{}
+	for statuses[http.StatusServiceUnavailable] < 10 && statuses[http.StatusOK] < 10 { // the last page may have room
+		p := posting(nextChat(), "")
+		status, _ := c.webhook(t.Context(), c.update(p.Chat, "Tell me about "+p.Mark), c.secrets["telegram-webhook-secret"])
+		statuses[status]++
+		if status == http.StatusOK {
+			p.Acked = time.Now()
+			if err := c.posted.Append(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := statuses[http.StatusServiceUnavailable]; n < 10 || len(statuses) > 2 {
+		t.Errorf("messages that cannot be stored are answered with %v", statuses)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Say(t.Context(), posting(nextChat(), ""), "", 1); err != nil {
+		t.Fatal(err)
+	}
+	verdict(t, c, time.Minute)
+}
+
+// fill writes a file until its disk is full.
+func fill(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	page := make([]byte, 4096)
+	for err == nil {
+		_, err = f.Write(page)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	return nil
+}
+
+// keep starts a server again whenever it has ended, as hearth up does with its own, until release is called.
+func keep(s *Redis) (release func() error) {
+	var over atomic.Bool
+	ended := make(chan error, 1)
+	var again atomic.Pointer[os.Process]
+	go func() {
+		_ = s.cmd.Wait() // it ends by itself, which is no success
+		for !over.Load() {
+			cmd := exec.Command("redis-server", filepath.Join(s.dir, "redis.conf"))
+			cmd.Dir, cmd.Env, cmd.SysProcAttr = s.dir, []string{"LC_ALL=C"}, withUs()
+			if err := cmd.Start(); err != nil {
+				ended <- err
+				return
+			}
+			again.Store(cmd.Process)
+			_ = cmd.Wait() // as above
+			time.Sleep(100 * time.Millisecond)
+		}
+		ended <- nil
+	}()
+	return func() error {
+		err := s.await(time.Minute)
+		over.Store(true)
+		p := again.Load()
+		if p == nil {
+			p = s.cmd.Process // it never ended
+		}
+		_ = p.Kill() // what starts now is waited for as always
+		return errors.Join(err, <-ended, s.Start())
+	}
+}
