@@ -189,3 +189,25 @@ func fresh() string {
 	count++
 	return "fresh-" + string(rune('a'+count/26%26)) + string(rune('a'+count%26))
 }
+
+// TestNothingStartsAfterAHalt: whoever was held up between the answer and its end starts no run any more.
+func TestNothingStartsAfterAHalt(t *testing.T) {
+	each(t, func(t *testing.T, l *ledger.Ledger) {
+		ctx, lane := t.Context(), l.Session("web", "chat")
+		accept(t, l, lane, "a")
+		w := claim(t, l, lane)
+		if n, err := l.Halt(ctx, lane); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		f := ledger.Finish{Seq: w.Inbox.Seq, Answer: []byte("plan"), Run: &ledger.Spawn{Lane: l.NewRun(lane), Header: []byte("h")}}
+		_, err := l.Finish(ctx, w.Claim, f)
+		wantKind(t, err, fault.Forbidden)
+		if runs, err := l.Runs(ctx, 10, false); len(runs) > 0 || err != nil {
+			t.Fatal(runs, err)
+		}
+		f.Run, f.Answer = nil, []byte("stopped")
+		if head, err := l.Finish(ctx, w.Claim, f); !head || err != nil {
+			t.Fatal(head, err)
+		}
+	})
+}

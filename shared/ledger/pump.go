@@ -62,8 +62,9 @@ func (l *Ledger) Due(ctx context.Context, pump string) (Due, error) {
 }
 
 // KeepTime notes the time in all partitions. Where it went back since the last note, all that is due comes forward
-// by as much: a lane would else wait for the old time to come again. Somebody calls it every few seconds, which is
-// as much as a lane can be late then. With an error it was done where the servers could be reached.
+// by as much: a lane would else wait for the old time to come again. A note is made once a minute and looked at with
+// each call, every few seconds: that minute is what a lane can be late. With an error it was done where the servers
+// could be reached.
 func (l *Ledger) KeepTime(ctx context.Context) error {
 	if err := l.scripts.tick.Load(ctx, l.rdb).Err(); err != nil {
 		return kinded(err)

@@ -156,9 +156,10 @@ return r
 --# finish allow-oom
 -- K l in out due ctx j ev run runs act
 -- A owner ep lane seq out leaseMs keepMs drop event maxEvents runLane header maxRuns turns...
--- -> 1 ours is the head to deliver | 2 done before | 3 released | -1
+-- -> 1 ours is the head to deliver | 2 done before | 3 released | -1 | -4 stopped: nothing starts with it
 if tonumber(redis.call('HGET', KEYS[1], 'done') or '0') >= tonumber(ARGV[4]) then return 2 end
 if fenced(KEYS[1], ARGV[1], ARGV[2]) then return -1 end
+if ARGV[11] ~= '' and tonumber(redis.call('HGET', KEYS[1], 'halt') or '0') >= tonumber(ARGV[4]) then return -4 end
 redis.call('LPOP', KEYS[2])
 redis.call('DEL', KEYS[6])
 if tonumber(ARGV[8]) > 0 then redis.call('LTRIM', KEYS[5], ARGV[8], -1) end
@@ -407,6 +408,7 @@ return 1
 -- K due clk -> how many lanes were brought back
 -- A server's clock can go back: by hand, by NTP, by a failover. What was due by the old time is due by the new.
 local seen = tonumber(redis.call('GET', KEYS[2])) or 0
+if now >= seen and now < seen + 60000 then return 0 end -- a note is good for a minute: a quiet store writes little
 redis.call('SET', KEYS[2], num(now))
 if now >= seen then return 0 end
 local lanes = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')

@@ -113,7 +113,7 @@ type Spawn struct {
 
 // Finish takes the message out of the inbox and puts its answer into the outbox. It reports whether the
 // answer is the outbox's head, for this holder to deliver under the same claim; otherwise the claim is
-// over.
+// over. Forbidden means that a run was to start with it, and somebody said stop.
 func (l *Ledger) Finish(ctx context.Context, c Claim, f Finish) (deliver bool, err error) {
 	if len(f.Answer) > MaxValue {
 		return false, fault.New(fault.TooLarge, "the answer is over %d bytes", MaxValue)

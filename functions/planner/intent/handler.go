@@ -99,6 +99,9 @@ func (h *handler) do(ctx context.Context, w *ledger.Work) (more bool, err error)
 		return false, err
 	}
 	head, err := h.ledger.Finish(ctx, w.Claim, f)
+	if fault.Is(err, fault.Forbidden) { // somebody said stop meanwhile: the next claim says so
+		return true, h.ledger.Retry(ctx, w.Claim, 0)
+	}
 	if err != nil {
 		return false, err
 	}
