@@ -136,13 +136,13 @@ func (x Chaos) load(ctx context.Context, c *Cluster, posted *atomic.Int64, undo 
 			}
 			task, copies := draw(dice), 1+dice.IntN(3)
 			p := posting(chat, task)
-			p.Undo = task == "plain" && dice.IntN(4) == 0
+			p.Undo, p.Run = task == "plain" && dice.IntN(4) == 0, c.RunOf(chat, n+1)
 			if err := c.Say(ctx, p, task, copies); err != nil {
 				return err
 			}
 			posted.Add(1)
 			if p.Undo {
-				undo.add(chat, c.RunOf(chat, n+1))
+				undo.add(chat, p.Run)
 			}
 		}
 		return nil

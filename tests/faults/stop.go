@@ -41,19 +41,19 @@ func (c *Cluster) Halt(ctx context.Context, chat int64, run string) error {
 func (c *Cluster) stopped(ctx context.Context, dice *rand.Rand, chat int64, n int) (run string, err error) {
 	task := []string{slowly, "long", "lasting"}[dice.IntN(3)]
 	p := posting(chat, task)
-	p.Undo = task == "long"
+	p.Undo, p.Run = task == "long", c.RunOf(chat, n)
 	if err := c.Say(ctx, p, task, 1+dice.IntN(2)); err != nil {
 		return "", err
 	}
 	if p.Undo {
-		run = c.RunOf(chat, n)
+		run = p.Run
 	}
 	if err := sleep(ctx, time.Duration(100+dice.IntN(1400))*time.Millisecond); err != nil {
 		return "", err
 	}
 	target := ""
 	if task != slowly && dice.IntN(2) == 0 {
-		target = c.RunOf(chat, n)
+		target = p.Run
 	}
 	return run, c.Halt(ctx, chat, target)
 }

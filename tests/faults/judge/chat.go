@@ -90,17 +90,6 @@ func (s said) nameless() bool { return s.kind == silence || s.kind == hush }
 // optional reports whether it may be a copy of the answer before it, or the first that was seen of the next.
 func (s said) optional() bool { return s.nameless() && s.marked }
 
-// due counts the answers that are nobody's copies.
-func due(order []said) int {
-	n := 0
-	for _, s := range order {
-		if !s.optional() {
-			n++
-		}
-	}
-	return n
-}
-
 // final returns what was said in a chat, each message of the platform once: an edit that changes nothing of
 // what it is says nothing new.
 func final(calls []record.Sent) []said {
@@ -161,7 +150,7 @@ func (j *judge) chat(chat int64, messages []record.Posted, calls []record.Sent) 
 			j.broken("I1", "chat %d: %q came %d times without a word of warning", chat, key, n)
 		}
 	}
-	return j.match(chat, messages, order, ends)
+	return j.match(chat, messages, j.sortOut(messages, order), ends)
 }
 
 // fits reports whether an answer can be one to a message.
@@ -172,7 +161,7 @@ func (j *judge) fits(s said, p record.Posted) bool {
 	case silence:
 		return true
 	case card:
-		return p.Kind == record.Run
+		return p.Kind == record.Run && (p.Run == "" || p.Run == s.run)
 	default:
 		return s.mark == p.Mark
 	}
@@ -183,11 +172,7 @@ func (j *judge) match(chat int64, messages []record.Posted, order []said, ends m
 	var runs []string
 	var before time.Time
 	next := 0
-	for i, p := range messages {
-		for next < len(order) && order[next].optional() && (!j.fits(order[next], p) || due(order[next:]) >= len(messages)-i) {
-			next++
-			j.Repeats++
-		}
+	for _, p := range messages {
 		if next >= len(order) || !j.fits(order[next], p) {
 			if later := find(order, next, p); later >= 0 {
 				j.broken("I3", "chat %d: the answer to %s came after %d others", chat, p.Mark, later-next)
@@ -219,10 +204,6 @@ func (j *judge) match(chat int64, messages []record.Posted, order []said, ends m
 		}
 	}
 	for _, s := range order[next:] {
-		if s.optional() {
-			j.Repeats++
-			continue
-		}
 		if j.lossy.IsZero() {
 			j.broken("I1", "chat %d: an answer to nothing that was said: %s %s%s", chat, s.kind, s.mark, s.run)
 		}

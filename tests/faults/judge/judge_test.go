@@ -51,8 +51,12 @@ func (s *story) line(line string) {
 		s.write(record.PostedFile, record.Posted{Chat: 1, Mark: rest, Kind: record.Run, Acked: s.clock, Undo: verb == "undo-me", Needs: map[string][]string{
 			"s2": {"s1"}, "s3": {"s1"}, "s4": {"s2", "s3"},
 		}})
-	case "stop": // it was asked for half a second ago
-		s.write(record.StopFile, record.Stop{Chat: 1, Run: rest, Asked: s.clock.Add(-500 * time.Millisecond), Acked: s.clock})
+	case "stop": // it was asked for half a second ago, or before the line that answers it
+		asked := s.clock.Add(-500 * time.Millisecond)
+		if rest != "" {
+			asked = asked.Add(-time.Second)
+		}
+		s.write(record.StopFile, record.Stop{Chat: 1, Run: rest, Asked: asked, Acked: s.clock})
 	case "wait":
 		s.clock = s.clock.Add(time.Hour)
 	case "shows", "edits", "hides":
@@ -87,6 +91,7 @@ const (
 	back     = "shows <b>Failed and rolled back: plain</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
 	hushes   = "shows Stopped."
 	told     = "shows 已停止：<code>r01-aaaaaaaaaa</code>"
+	tooSoon  = "shows 没有成功：no such run: r01-aaaaaaaaaa (next: hearth runs list)"
 	halt     = "stop r01-aaaaaaaaaa"
 	halted   = "shows <b>Stopped on request: plain</b>\n\nRun <code>r01-aaaaaaaaaa</code> · hearth runs undo r01-aaaaaaaaaa"
 	noOffer  = "shows <b>Stopped on request: plain</b>\n\nRun <code>r01-aaaaaaaaaa</code>"
@@ -155,6 +160,9 @@ func TestJudge(t *testing.T) {
 		"nobody was told of the stop":    {"", []string{"steps m1x", plan, halt, do1, do2, "wait", do3, do4, done}},
 		"the chat is stopped, a run too": {"I2", []string{"steps m1x", plan, "stop", do1, do2, halted}},
 		"a run after the stop":           {"", []string{"stop", "steps m1x", plan, do1, do2, do3, do4, done}},
+		"stopped before it began":        {"", []string{"steps m1x", tooSoon, halt, plan, do1, do2, do3, do4, done}},
+		"before it began, and again":     {"I2", []string{"steps m1x", tooSoon, halt, plan, told, halt, do1, do2, halted}},
+		"before it began, then all":      {"", []string{"steps m1x", tooSoon, halt, plan, do1, do2, told, halted}},
 		"stopped, and no way back":       {"I2", []string{"steps m1x", plan, do1, told, halt, noOffer}},
 		"stopped, and nothing to undo":   {"", []string{"steps m1x", plan, told, halt, noOffer}},
 		"stopped and undone":             {"", []string{"undo-me m1x", plan, do1, told, halt, halted, un1, takenOff}},

@@ -61,12 +61,12 @@ func judgeFolder(dir string, starve, grace time.Duration, lossy string) (record.
 // judge is a verdict in the making.
 type judge struct {
 	record.Verdict
-	starve time.Duration
-	grace  time.Duration
-	lossy  time.Time
-	keys   map[string]*tally
-	stops  map[int64][]record.Stop // by chat
-	told   map[string]bool         // runs of which people were told that they are stopped
+	starve  time.Duration
+	grace   time.Duration
+	lossy   time.Time
+	keys    map[string]*tally
+	stops   map[int64][]record.Stop // by chat
+	replies map[string][]reply      // what people heard of stops, by run
 }
 
 func (j *judge) broken(invariant, format string, args ...any) {
@@ -86,8 +86,12 @@ func (j *judge) judge(posted []record.Posted, sent []record.Sent, effects []reco
 	for _, s := range sent {
 		calls[s.Chat] = append(calls[s.Chat], s)
 	}
-	j.told = stopsTold(sent)
-	j.Stops = len(j.told)
+	j.replies = repliesOf(sent)
+	for _, heard := range j.replies {
+		if slices.ContainsFunc(heard, func(r reply) bool { return r.stopped }) {
+			j.Stops++
+		}
+	}
 	known := map[string]bool{}
 	for chat, messages := range chats {
 		if messages[0].Kind == record.Gone {

@@ -11,24 +11,42 @@ import (
 
 // Stops are asked for in Chinese, so that what the bundle says to one is told from the answers that were stopped.
 var (
-	stopTold = regexp.MustCompile(`^已停止：`)
-	anyRun   = regexp.MustCompile(`\br[0-9a-f]{2}-[a-z2-7]+`)
+	stopTold    = regexp.MustCompile(`^已停止：`)
+	stopRefused = regexp.MustCompile(`^没有成功：no such run: `) // it had not begun when somebody said stop to it
+	anyRun      = regexp.MustCompile(`\br[0-9a-f]{2}-[a-z2-7]+`)
 )
 
-// stopsTold returns the runs of which people were told that they are stopped.
-func stopsTold(sent []record.Sent) map[string]bool {
-	told := map[string]bool{}
+// reply is what people heard of a stop of a run.
+type reply struct {
+	at      time.Time
+	stopped bool
+}
+
+// repliesOf returns what people heard of stops, by run.
+func repliesOf(sent []record.Sent) map[string][]reply {
+	all := map[string][]reply{}
 	for _, s := range sent {
 		text := html.UnescapeString(tags.ReplaceAllString(s.Text, ""))
 		first, _, _ := strings.Cut(text, "\n")
-		if !s.Shown || !stopTold.MatchString(first) {
+		stopped := stopTold.MatchString(first)
+		if !s.Shown || !stopped && !stopRefused.MatchString(first) {
 			continue
 		}
 		for _, run := range anyRun.FindAllString(first, -1) {
-			told[run] = true
+			all[run] = append(all[run], reply{s.At, stopped})
 		}
 	}
-	return told
+	return all
+}
+
+// heeded reports whether people were told, first after they asked for it, that a run is stopped.
+func (j *judge) heeded(s record.Stop) bool {
+	for _, r := range j.replies[s.Run] {
+		if !r.at.Before(s.Asked) {
+			return r.stopped
+		}
+	}
+	return false
 }
 
 // stopOf returns when a stop was acknowledged that a message, or its run, had to heed; zero for never. One of the
@@ -37,7 +55,7 @@ func (j *judge) stopOf(p record.Posted, run string) time.Time {
 	var first time.Time
 	for _, s := range j.stops[p.Chat] {
 		chats := s.Run == "" && !p.Acked.After(s.Asked)
-		ours := run != "" && s.Run == run && j.told[run]
+		ours := run != "" && s.Run == run && j.heeded(s)
 		if (chats || ours) && (first.IsZero() || s.Acked.Before(first)) {
 			first = s.Acked
 		}

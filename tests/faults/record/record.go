@@ -56,6 +56,7 @@ type Posted struct {
 	Kind   string    `json:"kind"`
 	Expect string    `json:"expect,omitempty"` // the first words of a run's result, where no other will do
 	Undo   bool      `json:"undo,omitempty"`   // the run was asked to be taken back after its end
+	Run    string    `json:"run,omitempty"`    // that it starts, where that is known
 	Acked  time.Time `json:"acked"`
 
 	Needs map[string][]string `json:"needs,omitempty"` // by step of its run: the steps whose effects come before its own
