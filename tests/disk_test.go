@@ -1,12 +1,12 @@
 package tests
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
+
+	"github.com/hearthfaas/hearth/tests/smalldisk"
 )
 
 // TestFullDisk lets the disk be full on which files are kept, when a run has made some: it says why it failed, what
@@ -19,11 +19,13 @@ func TestFullDisk(t *testing.T) {
 	if err := os.MkdirAll(blobs, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	smallDisk(t, blobs, "8m")
+	smalldisk.Mount(t, blobs, "8m")
 	b := runIn(t, data, nil)
 	b.spoken("full", "make them all", false)
 	filler := filepath.Join(blobs, "filler")
-	fill(t, filler, 32<<10) // for some of the sheets, and not for all
+	if err := smalldisk.Fill(filler, 32<<10); err != nil { // room for some of the sheets, and not for all
+		t.Fatal(err)
+	}
 	run := b.answered("full", b.say("full", "please make them all", "1")).Run
 	if v := b.until(run, "ends", over); v.State != "rolled_back" {
 		b.Errorf("the run is %+v", v)
@@ -41,26 +43,4 @@ func TestFullDisk(t *testing.T) {
 		b.Errorf("there is space, and the run is %+v", v)
 	}
 	b.expectSheets("full", sheets)
-}
-
-// fill writes a file until its disk is full, and leaves so many bytes.
-func fill(t *testing.T, path string, left int64) {
-	t.Helper()
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	size, page := int64(0), make([]byte, 4096)
-	for err == nil {
-		var n int
-		n, err = f.Write(page)
-		size += int64(n)
-	}
-	if !errors.Is(err, syscall.ENOSPC) {
-		t.Fatal(err)
-	}
-	if err := f.Truncate(size - left); err != nil {
-		t.Fatal(err)
-	}
 }

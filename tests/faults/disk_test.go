@@ -7,9 +7,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hearthfaas/hearth/tests/smalldisk"
 )
 
 // TestFullDisk lets the disk of the store be full while messages wait. A Redis that syncs each write ends then, and
@@ -21,7 +22,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.MkdirAll(disk, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	smallDisk(t, disk, "24m")
+	smalldisk.Mount(t, disk, "24m")
 	c := startIn(t, dir)
 	open := make(chan struct{})
 	remove := c.Hook(func(p Point) error {
@@ -38,7 +39,7 @@ func TestFullDisk(t *testing.T) {
 		}
 	}
 	filler := filepath.Join(disk, "filler")
-	if err := fill(filler); err != nil {
+	if err := smalldisk.Fill(filler, 0); err != nil {
 		t.Fatal(err)
 	}
 	release := keep(c.Redis.(*Redis))
@@ -68,23 +69,6 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	verdict(t, c, time.Minute)
-}
-
-// fill writes a file until its disk is full.
-func fill(path string) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	page := make([]byte, 4096)
-	for err == nil {
-		_, err = f.Write(page)
-	}
-	if !errors.Is(err, syscall.ENOSPC) {
-		return err
-	}
-	return nil
 }
 
 // keep starts a server again whenever it has ended, as hearth up does with its own, until release is called.

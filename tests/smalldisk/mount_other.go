@@ -1,11 +1,11 @@
 //go:build !linux
 
-package tests
+package smalldisk
 
 import "testing"
 
-// smallDisk needs Linux.
-func smallDisk(t *testing.T, _, _ string) {
+// Mount needs Linux.
+func Mount(t *testing.T, _, _ string) {
 	t.Helper()
 	t.Skip("SKIP: a full disk is made on Linux only")
 }

@@ -1,4 +1,4 @@
-package tests
+package smalldisk
 
 import (
 	"testing"
@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// smallDisk mounts a disk of so many bytes on a folder, until the test has ended.
-func smallDisk(t *testing.T, folder string, bytes string) {
+// Mount mounts a disk of so many bytes on a folder, until the test has ended.
+func Mount(t *testing.T, folder, bytes string) {
 	t.Helper()
 	if err := unix.Mount("hearth-test", folder, "tmpfs", unix.MS_NODEV|unix.MS_NOSUID, "size="+bytes); err != nil {
 		t.Skipf("SKIP: a full disk needs a mount of its own, which takes root: %v", err)
