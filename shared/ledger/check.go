@@ -198,6 +198,7 @@ func (l *Ledger) expect(ctx context.Context, all []server) error {
 	replicated := map[*redis.Client]bool{}
 	for _, s := range all {
 		replicated[s.Client] = s.replicas > 0
+		l.replicas.count(s.Options().Addr, s.replicas)
 	}
 	for i := range partitions {
 		key := tag(partitionName(i))

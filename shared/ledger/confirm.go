@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,7 +15,7 @@ import (
 
 const (
 	// confirmTime bounds the wait for a replica, which happens inside the server.
-	confirmTime = 300 * time.Millisecond
+	confirmTime = time.Second
 	// patience is how long a replica of a single server may be gone before the server is alone again.
 	patience = 10 * time.Second
 	// The pause before a command is tried again in a cluster that is changing, which doubles up to its bound.
@@ -32,6 +33,25 @@ type replicas struct {
 
 	mu   sync.Mutex
 	seen map[string]time.Time // by hash tag
+	many map[string]int       // connected when last looked, by the address of the server that they follow
+}
+
+// wanted is how many replicas of the server at addr have to confirm a write to key: all that are connected to it. One
+// would do if always the one that knows most took over; but Sentinel goes by what it asked up to ten seconds before.
+func (r *replicas) wanted(key, addr string) int {
+	if !r.behind(key) {
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return max(1, r.many[addr])
+}
+
+// count notes how many replicas are connected to the server at addr.
+func (r *replicas) count(addr string, n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.many[addr] = n
 }
 
 // behind reports whether a replica stands behind a key's partition.
@@ -86,18 +106,20 @@ func (l *Ledger) run(ctx context.Context, script *redis.Script, durable bool, ke
 		v, err := script.Run(ctx, l.rdb, keys, args...).Result()
 		return v, kinded(err)
 	}
-	var cmd *redis.Cmd
-	err := l.durably(ctx, keys[0], func(p redis.Pipeliner) { cmd = script.EvalSha(ctx, p, keys, args...) })
+	var cmds []*redis.Cmd
+	err := l.durably(ctx, keys[0], func(p redis.Pipeliner) { cmds = append(cmds, script.EvalSha(ctx, p, keys, args...)) })
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		err = l.durably(ctx, keys[0], func(p redis.Pipeliner) { cmd = script.Eval(ctx, p, keys, args...) })
+		err = l.durably(ctx, keys[0], func(p redis.Pipeliner) { cmds = append(cmds, script.Eval(ctx, p, keys, args...)) })
 	}
 	if err != nil {
 		return nil, kinded(err)
 	}
-	return cmd.Val(), nil
+	// It may have run twice. What it did is what it answered first.
+	did := slices.IndexFunc(cmds, func(c *redis.Cmd) bool { return c.Err() == nil || errors.Is(c.Err(), redis.Nil) })
+	return cmds[did].Val(), nil
 }
 
-// durably adds commands about a key to a pipeline, and the WAIT that confirms them. A pipeline has one
+// durably adds commands about a key to a pipeline, and the WAIT by which all connected replicas confirm them. A pipeline has one
 // connection to one server, which is what WAIT counts by: it travels in the same round trip and covers all
 // that the server did before. ROLE tells whether replicas are connected now.
 func (l *Ledger) durably(ctx context.Context, key string, add func(redis.Pipeliner)) error {
@@ -105,38 +127,45 @@ func (l *Ledger) durably(ctx context.Context, key string, add func(redis.Pipelin
 		_, err := l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { add(p); return nil })
 		return err
 	}
-	behind := l.replicas.behind(key)
 	var wait, role *redis.Cmd
+	var wanted, connected int
 	err := l.at(ctx, key, func(node *redis.Client) error {
+		addr := node.Options().Addr
+		wanted = l.replicas.wanted(key, addr)
 		_, err := node.Pipelined(ctx, func(p redis.Pipeliner) error {
 			add(p)
-			if behind {
-				wait = p.Do(ctx, "wait", 1, confirmTime.Milliseconds())
+			if wanted > 0 {
+				wait = p.Do(ctx, "wait", wanted, confirmTime.Milliseconds())
 			}
 			role = p.Do(ctx, "role")
 			return nil
 		})
+		if err == nil || errors.Is(err, redis.Nil) {
+			connected = followers(role)
+			l.replicas.count(addr, connected)
+		}
 		return err
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return err
 	}
-	connected := followers(role) > 0
-	if !behind && connected { // a replica has appeared: these commands, too, have to reach it
-		l.replicas.saw(key, time.Now())
+	if connected > wanted { // one has appeared: these commands, too, have to reach it
+		if wanted == 0 {
+			l.replicas.saw(key, time.Now())
+		}
 		return l.durably(ctx, key, add)
 	}
-	if !behind {
+	if wanted == 0 {
 		return nil
 	}
-	if n, err := wait.Int(); err == nil && n > 0 {
+	if n, err := wait.Int(); err == nil && n > 0 && n >= connected {
 		l.replicas.saw(key, time.Now())
 		return nil
 	}
-	if !connected && l.replicas.waive(key, time.Now()) {
+	if connected == 0 && l.replicas.waive(key, time.Now()) {
 		return nil
 	}
-	return fault.New(fault.Unavailable, "no replica of the store confirmed in time").In(time.Second).Try("hearth doctor")
+	return fault.New(fault.Unavailable, "the replicas of the store did not confirm in time").In(time.Second).Try("hearth doctor")
 }
 
 // followers counts the replicas in the answer to ROLE.

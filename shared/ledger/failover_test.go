@@ -151,6 +151,37 @@ func TestReplicaComesAndGoes(t *testing.T) {
 	accept(t, l, lane, "fourth")
 }
 
+// TestEveryConnectedReplicaConfirms: whichever takes over has what was acknowledged. One that is connected and lags
+// lets nothing be acknowledged; one that is gone does not count.
+func TestEveryConnectedReplicaConfirms(t *testing.T) {
+	t.Parallel()
+	first := newPair(t)
+	l := ledgertest.Dial(t, "redis://"+first.master.Addr)
+	lane := l.Session("x")
+	accept(t, l, lane, "a")
+	second := pair{master: first.master}
+	second.follow(t)
+	until(t, "both follow", func(ctx context.Context) error {
+		info, err := first.master.Info(ctx, "replication").Result()
+		if err == nil && strings.Count(info, "state=online") < 2 {
+			err = fmt.Errorf("%.300s", info)
+		}
+		return err
+	})
+	second.link.Hold()
+	b := ledger.Message{Lane: lane, Key: "b", Body: []byte("b")}
+	for range 2 {
+		_, err := l.Accept(t.Context(), b)
+		wantKind(t, err, fault.Unavailable)
+	}
+	must(t, second.replica.Kill())
+	second.link.Release()
+	until(t, "the other one is enough", func(ctx context.Context) error {
+		_, err := l.Accept(ctx, b)
+		return err
+	})
+}
+
 // TestSentinelFailover takes the master away under load: killed, and stopped so that it comes back believing
 // to be the master. What was acknowledged is there afterwards, and readers of events go on.
 func TestSentinelFailover(t *testing.T) {

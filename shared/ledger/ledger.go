@@ -84,7 +84,7 @@ func Dial(ctx context.Context, address string, v *vault.Vault) (*Ledger, error) 
 	}
 	redis.SetLogger(silent{}) // its errors reach us as errors
 	l := &Ledger{rdb: t.connect(), vault: v, target: t, volatile: t.volatile}
-	l.replicas = replicas{always: t.sentinel != nil, lasting: t.cluster != nil, gone: patience, seen: map[string]time.Time{}}
+	l.replicas = replicas{always: t.sentinel != nil, lasting: t.cluster != nil, gone: patience, seen: map[string]time.Time{}, many: map[string]int{}}
 	if err := l.check(ctx); err != nil {
 		l.rdb.Close()
 		return nil, err
