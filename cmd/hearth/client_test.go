@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/hearthfaas/hearth/shared/fault"
@@ -25,9 +26,12 @@ func TestWhatMakesSomethingIsAskedForOnceMore(t *testing.T) {
 		"refused the 2nd time": {1, 409, 2, fault.Conflict},
 	} {
 		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex // a connection that broke ends no handler
 			var keys, bodies []string
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
+				mu.Lock()
+				defer mu.Unlock()
 				keys, bodies = append(keys, r.Header.Get("Idempotency-Key")), append(bodies, string(body))
 				if len(keys) <= c.breaks {
 					panic(http.ErrAbortHandler)
@@ -41,6 +45,8 @@ func TestWhatMakesSomethingIsAskedForOnceMore(t *testing.T) {
 			if c.kind == "" && (err != nil || out.Run != "r3f-a") || c.kind != "" && !fault.Is(err, c.kind) {
 				t.Errorf("%+v %v", out, err)
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			if len(keys) != c.asked || len(slices.Compact(keys)) != 1 || len(keys[0]) < 10 || len(slices.Compact(bodies)) != 1 || bodies[0] != `{"now":true}` {
 				t.Errorf("asked with %q: %q", keys, bodies)
 			}
