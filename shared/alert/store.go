@@ -9,10 +9,9 @@ import (
 )
 
 const (
-	lookEvery   = time.Minute      // at the state of the store
-	longOutage  = 30 * time.Second // of the store, before people are told
-	sameOutage  = 10 * time.Minute // what begins within one of these is told as one, whoever saw it
-	dayOfAlerts = "2006-01-02"
+	lookEvery  = time.Minute      // at the state of the store
+	longOutage = 30 * time.Second // of the store, before people are told
+	sameOutage = 10 * time.Minute // what begins within one of these is told as one, whoever saw it
 )
 
 // ailing raises an alert for what is wrong with the store, at most once a day for the same.
@@ -32,7 +31,7 @@ func (t *Teller) ailing(ctx context.Context) error {
 		return err
 	}
 	for _, f := range found {
-		a := Alert{Key: "store/" + f.What + "/" + now.UTC().Format(dayOfAlerts), Kind: Store, At: now}
+		a := Alert{Key: "store/" + f.What + "/" + now.UTC().Format(time.DateOnly), Kind: Store, At: now}
 		a.Title = manifest.Phrase{En: "The store is not as it has to be", Zh: "存储的状态不符合要求"}
 		a.Text = manifest.Phrase{En: f.What + ". Next: " + f.Mend, Zh: f.What + "。下一步：" + f.Mend}
 		if err := Raise(ctx, t.ledger, a); err != nil {

@@ -54,19 +54,6 @@ func TestOutageIsTold(t *testing.T) {
 	}
 }
 
-// TestShortOutageIsNoNews restarts the store at once.
-func TestShortOutageIsNoNews(t *testing.T) {
-	node := redisdtest.Server(t)
-	w := open(t, "redis://"+node.Addr, nil)
-	if err := errors.Join(node.Kill(), node.Restart()); err != nil {
-		t.Fatal(err)
-	}
-	w.round()
-	if list := w.list(); len(list) != 0 {
-		t.Errorf("%+v", list)
-	}
-}
-
 // TestAilingStoreIsTold once a day, and only while it is ailing.
 func TestAilingStoreIsTold(t *testing.T) {
 	node := redisdtest.Server(t)

@@ -1,6 +1,8 @@
 package faults
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"os"
@@ -42,7 +44,7 @@ func TestFullDisk(t *testing.T) {
 	if err := smalldisk.Fill(filler, 0); err != nil {
 		t.Fatal(err)
 	}
-	release := keep(c.Redis.(*Redis))
+	release := keep(t.Context(), c.Redis.(*Redis))
 	close(open)
 	statuses := map[int]int{}
 	for statuses[http.StatusServiceUnavailable] < 10 && statuses[http.StatusOK] < 10 { // the last page may have room
@@ -72,33 +74,35 @@ func TestFullDisk(t *testing.T) {
 }
 
 // keep starts a server again whenever it has ended, as hearth up does with its own, until release is called.
-func keep(s *Redis) (release func() error) {
-	var over atomic.Bool
-	ended := make(chan error, 1)
+func keep(ctx context.Context, s *Redis) (release func() error) {
+	ctx, cancel := context.WithCancel(ctx)
+	over := make(chan struct{})
 	var again atomic.Pointer[os.Process]
 	go func() {
+		defer close(over)
 		_ = s.cmd.Wait() // it ends by itself, which is no success
-		for !over.Load() {
+		_ = poll(ctx, 100*time.Millisecond, func() error {
+			if ctx.Err() != nil {
+				return nil
+			}
 			cmd := exec.Command("redis-server", filepath.Join(s.dir, "redis.conf"))
 			cmd.Dir, cmd.Env, cmd.SysProcAttr = s.dir, []string{"LC_ALL=C"}, withUs()
 			if err := cmd.Start(); err != nil {
-				ended <- err
-				return
+				return err
 			}
 			again.Store(cmd.Process)
-			_ = cmd.Wait() // as above
-			time.Sleep(100 * time.Millisecond)
-		}
-		ended <- nil
+			return cmp.Or(cmd.Wait(), errors.New("it ended"))
+		}) // release says whether it serves
 	}()
 	return func() error {
 		err := s.await(time.Minute)
-		over.Store(true)
+		cancel()
 		p := again.Load()
 		if p == nil {
 			p = s.cmd.Process // it never ended
 		}
 		_ = p.Kill() // what starts now is waited for as always
-		return errors.Join(err, <-ended, s.Start())
+		<-over
+		return errors.Join(err, s.Start())
 	}
 }

@@ -47,6 +47,9 @@ func (s *story) line(line string) {
 	case "say", "run", "gone":
 		mark, expect, _ := strings.Cut(rest, " ")
 		s.write(record.PostedFile, record.Posted{Chat: 1, Mark: mark, Kind: verb, Expect: expect, Acked: s.clock})
+	case "starts": // a run that is known beforehand
+		mark, run, _ := strings.Cut(rest, " ")
+		s.write(record.PostedFile, record.Posted{Chat: 1, Mark: mark, Kind: record.Run, Run: run, Acked: s.clock})
 	case "steps", "undo-me":
 		s.write(record.PostedFile, record.Posted{Chat: 1, Mark: rest, Kind: record.Run, Acked: s.clock, Undo: verb == "undo-me", Needs: map[string][]string{
 			"s2": {"s1"}, "s3": {"s1"}, "s4": {"s2", "s3"},
@@ -160,6 +163,8 @@ func TestJudge(t *testing.T) {
 		"nobody was told of the stop":    {"", []string{"steps m1x", plan, halt, do1, do2, "wait", do3, do4, done}},
 		"the chat is stopped, a run too": {"I2", []string{"steps m1x", plan, "stop", do1, do2, halted}},
 		"a run after the stop":           {"", []string{"stop", "steps m1x", plan, do1, do2, do3, do4, done}},
+		"the run of the message":         {"", []string{"starts m1x r01-aaaaaaaaaa", plan, do1, done}},
+		"the run of another message":     {"I1 I1", []string{"starts m1x r01-bbbbbbbbbb", plan}},
 		"stopped before it began":        {"", []string{"steps m1x", tooSoon, halt, plan, do1, do2, do3, do4, done}},
 		"before it began, and again":     {"I2", []string{"steps m1x", tooSoon, halt, plan, told, halt, do1, do2, halted}},
 		"before it began, then all":      {"", []string{"steps m1x", tooSoon, halt, plan, do1, do2, told, halted}},
