@@ -3,8 +3,11 @@ package intent_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/alicebob/miniredis/v2/server"
 
 	"github.com/hearthfaas/hearth/shared/ledger"
 	"github.com/hearthfaas/hearth/shared/model/modeltest"
@@ -74,6 +77,28 @@ func TestStopWhileAPlanIsMade(t *testing.T) {
 		t.Errorf("%+v, %d runs", out, b.runs())
 	}
 }
+
+// TestStopBeforeTheRunStarts says stop when the plan is made and about to be written down as a run.
+func TestStopBeforeTheRunStarts(t *testing.T) {
+	b := open(t, &modeltest.Server{})
+	b.model.Script(modeltest.Say("PLAN"), planned("bo@other.example"))
+	var once sync.Once
+	b.store.Server().SetPreHook(func(_ *server.Peer, command string, args ...string) bool {
+		if command == "EVALSHA" && args[1] == finishKeys {
+			once.Do(func() { _ = halt(t.Context(), b, 1) }) // what it did not halt, it tells b
+		}
+		return false
+	})
+	if out := b.say("let bo@other.example know"); out == nil || out.Run != "" || b.runs() != 0 || out.Markdown != "Stopped." {
+		t.Errorf("%+v, %d runs", out, b.runs())
+	}
+	if b.ring() != nil {
+		t.Error("answered twice")
+	}
+}
+
+// finishKeys is how many keys the script that ends a message has, alone among the ledger's.
+const finishKeys = "10"
 
 // TestWhatWaitedIsStoppedToo accepts three messages, says stop, and then a fourth: each gets one answer.
 func TestWhatWaitedIsStoppedToo(t *testing.T) {
