@@ -6,18 +6,23 @@ import (
 	"sync/atomic"
 )
 
-// failing are tasks that fail at their first, second, third and fourth step.
-var failing = []string{"first", "second", "broken", "fourth"}
+// failing are tasks that fail at their first, second, third and fourth step, and how their runs have to end.
+var failing = []struct{ task, end string }{
+	{"first", "Failed"}, // a step that may have begun is taken back too
+	{"second", "Failed and rolled back"},
+	{"broken", "Failed and rolled back"},
+	{"fourth", "Failed and rolled back"},
+}
 
 // Backward lets so many runs fail, at each of their steps in turn, and kills the process at work at each point of the
 // way back in turn. It returns how many it killed.
 func Backward(ctx context.Context, c *Cluster, runs int) (kills int, err error) {
 	var way [][2]int // of each task: the first point of its way back, and the last of all
-	for _, task := range failing {
-		if _, err := c.Trace(ctx, task); err != nil { // scripts are loaded then
+	for _, f := range failing {
+		if _, err := c.Trace(ctx, f.task); err != nil { // scripts are loaded then
 			return 0, err
 		}
-		points, err := c.Trace(ctx, task)
+		points, err := c.Trace(ctx, f.task)
 		if err != nil {
 			return 0, err
 		}
@@ -27,10 +32,12 @@ func Backward(ctx context.Context, c *Cluster, runs int) (kills int, err error) 
 	const manyRuns = 64
 	var killed atomic.Int64
 	err = Each(runs, manyRuns, func(i int) error {
-		task, round := i%len(failing), i/len(failing)
-		from, to := way[task][0], way[task][1]
+		which, round := i%len(failing), i/len(failing)
+		f, from, to := failing[which], way[which][0], way[which][1]
 		n, after := from+(round/2)%(to-from)+1, round%2 == 1
-		return c.Once(ctx, failing[task], n, after, func(p Point) error {
+		p := posting(nextChat(), f.task)
+		p.Expect = f.end
+		return c.once(ctx, p, f.task, n, after, func(p Point) error {
 			killed.Add(1)
 			return Kill(p)
 		})

@@ -51,10 +51,12 @@ func (x Chaos) Run(ctx context.Context, c *Cluster) (Done, error) {
 			return Done{}, err
 		}
 	}
-	errs := make(chan error, 2)
+	watch, enough := context.WithCancel(ctx)
+	errs := make(chan error, 3)
+	go func() { errs <- c.outages(watch) }()
 	go func() { errs <- x.load(ctx, c, &posted, &undo) }()
-	go func() { errs <- f.play(ctx, x) }()
-	err := errors.Join(<-errs, <-errs)
+	go func() { defer enough(); errs <- f.play(ctx, x) }()
+	err := errors.Join(<-errs, <-errs, <-errs)
 	if err == nil {
 		err = c.Quiet(ctx, 5*time.Minute)
 	}

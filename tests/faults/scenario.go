@@ -113,8 +113,12 @@ func (p Point) String() string {
 // Once does something at the n-th point of a flow, before or after it, in a chat of its own, which goes on with
 // a message of words.
 func (c *Cluster) Once(ctx context.Context, task string, n int, after bool, do func(p Point) error) error {
-	chat := nextChat()
-	ours := c.lanesOf(chat)
+	return c.once(ctx, posting(nextChat(), task), task, n, after, do)
+}
+
+// once is Once with the message that starts the flow.
+func (c *Cluster) once(ctx context.Context, m record.Posted, task string, n int, after bool, do func(p Point) error) error {
+	ours := c.lanesOf(m.Chat)
 	var seen atomic.Int64
 	var hit atomic.Pointer[Point]
 	remove := c.Hook(func(p Point) error {
@@ -134,10 +138,10 @@ func (c *Cluster) Once(ctx context.Context, task string, n int, after bool, do f
 		return nil
 	})
 	defer remove()
-	if err := c.Say(ctx, posting(chat, task), task, 1); err != nil {
+	if err := c.Say(ctx, m, task, 1); err != nil {
 		return err
 	}
-	if err := c.Say(ctx, posting(chat, ""), "", 2); err != nil {
+	if err := c.Say(ctx, posting(m.Chat, ""), "", 2); err != nil {
 		return err
 	}
 	return c.settled(ctx, ours, 3*time.Minute)

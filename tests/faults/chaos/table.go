@@ -69,8 +69,8 @@ func (t *table) pickups(ctx context.Context, c *faults.Cluster, kills int) error
 	return nil
 }
 
-// backward lets runs fail and kills them on their way back: each has to come to its end there. It comes first, when
-// there are no other runs.
+// backward lets runs fail and kills them on their way back: each has to come to its end there, which the judge knows.
+// It comes first: it waits for what it traces until nothing else goes on.
 func (t *table) backward(ctx context.Context, c *faults.Cluster, runs int) error {
 	begin := time.Now()
 	kills, err := faults.Backward(ctx, c, runs)
@@ -78,13 +78,7 @@ func (t *table) backward(ctx context.Context, c *faults.Cluster, runs int) error
 		return err
 	}
 	t.row("runs that failed", "%d, %d of them killed on the way back, in %s", runs, kills, time.Since(begin).Round(time.Second))
-	v, err := c.Judge()
-	for end, n := range v.Ends {
-		if end != "Failed and rolled back" {
-			t.violation("I2", fmt.Sprintf("%d runs that failed ended otherwise: %s", n, end))
-		}
-	}
-	return err
+	return nil
 }
 
 // chaos lets everything fail.
@@ -130,6 +124,13 @@ func (t *table) judge(ctx context.Context, c *faults.Cluster) error {
 	t.row("marked as a repeat", "%d", v.Repeats)
 	if n := len(v.Waits); n > 0 {
 		t.row("wait for an answer", "p50 %d ms, p99 %d ms, longest %d ms", v.Waits[n/2], v.Waits[n*99/100], v.Waits[n-1])
+	}
+	if n := len(v.Outages); n > 0 {
+		var all int64
+		for _, took := range v.Outages {
+			all += took
+		}
+		t.row("the store took no writes", "%d times, for %d s in all, the longest %d ms", n, all/1000, v.Outages[n-1])
 	}
 	for _, end := range slices.Sorted(maps.Keys(v.Ends)) {
 		t.row("runs: "+end, "%d", v.Ends[end])

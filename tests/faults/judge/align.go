@@ -1,18 +1,11 @@
 package main
 
-import (
-	"slices"
+import "github.com/hearthfaas/hearth/tests/faults/record"
 
-	"github.com/hearthfaas/hearth/tests/faults/record"
-)
-
-// sortOut takes those answers out of a chat's that are copies: an answer without a name and with the mark of a repeat
-// may be a copy of the one before it, or the first that was seen of the next. Of all ways to read them it takes one
-// that leaves the fewest messages without an answer and answers without a message.
-func (j *judge) sortOut(messages []record.Posted, order []said) []said {
-	if !slices.ContainsFunc(order, said.optional) {
-		return order
-	}
+// align says which answer of a chat belongs to which message, -1 for none: both in their order, and of all ways to
+// read them one that leaves the fewest messages without an answer and answers without a message. Most answers name
+// their message; of the others nobody can see it.
+func (j *judge) align(messages []record.Posted, order []said) []int {
 	// best[i][k] is how much of messages[i:] and order[k:] fits.
 	best := make([][]int, len(messages)+1)
 	for i := range best {
@@ -29,25 +22,19 @@ func (j *judge) sortOut(messages []record.Posted, order []said) []said {
 			best[i][k] = max(best[i+1][k], best[i][k+1], pair(i, k))
 		}
 	}
-	var kept []said
-	i := 0
-	for k := 0; k < len(order); {
-		switch {
-		case i < len(messages) && best[i][k] == pair(i, k):
-			kept = append(kept, order[k])
-			i, k = i+1, k+1
-		case i < len(messages) && best[i][k] == best[i+1][k]:
-			i++
-		default:
-			if !order[k].optional() {
-				kept = append(kept, order[k])
-			} else {
-				j.Repeats++
+	answers := make([]int, len(messages))
+	k := 0
+	for i := range messages {
+		answers[i] = -1
+		for ; k < len(order) && best[i][k] != best[i+1][k]; k++ {
+			if best[i][k] == pair(i, k) {
+				answers[i] = k
+				k++
+				break
 			}
-			k++
 		}
 	}
-	return kept
+	return answers
 }
 
 // worth is what is gained by an answer that belongs to a message: that the message has one, and that an answer which is

@@ -3,6 +3,7 @@ package main
 import (
 	"html"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -150,7 +151,7 @@ func (j *judge) chat(chat int64, messages []record.Posted, calls []record.Sent) 
 			j.broken("I1", "chat %d: %q came %d times without a word of warning", chat, key, n)
 		}
 	}
-	return j.match(chat, messages, j.sortOut(messages, order), ends)
+	return j.match(chat, messages, order, ends)
 }
 
 // fits reports whether an answer can be one to a message.
@@ -167,28 +168,18 @@ func (j *judge) fits(s said, p record.Posted) bool {
 	}
 }
 
-// match goes through a chat's messages and answers side by side.
+// match goes through a chat's messages and their answers.
 func (j *judge) match(chat int64, messages []record.Posted, order []said, ends map[string][]said) []string {
 	var runs []string
 	var before time.Time
-	next := 0
-	for _, p := range messages {
-		if next >= len(order) || !j.fits(order[next], p) {
-			if later := find(order, next, p); later >= 0 {
-				j.broken("I3", "chat %d: the answer to %s came after %d others", chat, p.Mark, later-next)
-				order = append(order[:later], order[later+1:]...)
-				j.Answers++
-				continue
-			}
-			if j.mayLose(p) {
-				j.Lost++
-			} else {
-				j.broken("I1", "chat %d: no answer to %s (%s)", chat, p.Mark, p.Kind)
-			}
+	answers := j.align(messages, order)
+	free := spare(answers, len(order))
+	for i, p := range messages {
+		if answers[i] < 0 {
+			j.unmatched(chat, p, order, free)
 			continue
 		}
-		s := order[next]
-		next++
+		s := order[answers[i]]
 		j.Answers++
 		switch s.kind {
 		case sorry, silence:
@@ -203,21 +194,44 @@ func (j *judge) match(chat int64, messages []record.Posted, order []said, ends m
 			j.run(p, s.run, ends[s.run])
 		}
 	}
-	for _, s := range order[next:] {
-		if j.lossy.IsZero() {
+	for k := range order {
+		switch s := order[k]; {
+		case !free[k]:
+		case s.optional():
+			j.Repeats++
+		case j.lossy.IsZero():
 			j.broken("I1", "chat %d: an answer to nothing that was said: %s %s%s", chat, s.kind, s.mark, s.run)
 		}
 	}
 	return runs
 }
 
-func find(order []said, from int, p record.Posted) int {
-	for i := from; i < len(order); i++ {
-		if !order[i].nameless() && order[i].kind != card && order[i].mark == p.Mark {
-			return i
+// spare marks those of n answers that belong to no message.
+func spare(answers []int, n int) []bool {
+	free := slices.Repeat([]bool{true}, n)
+	for _, k := range answers {
+		if k >= 0 {
+			free[k] = false
 		}
 	}
-	return -1
+	return free
+}
+
+// unmatched judges a message that has no answer in its place. It may have one in another, which it takes then.
+func (j *judge) unmatched(chat int64, p record.Posted, order []said, free []bool) {
+	for k, s := range order {
+		if free[k] && !s.nameless() && s.kind != card && s.mark == p.Mark {
+			j.broken("I3", "chat %d: the answer to %s came out of order", chat, p.Mark)
+			j.Answers++
+			free[k] = false
+			return
+		}
+	}
+	if j.mayLose(p) {
+		j.Lost++
+	} else {
+		j.broken("I1", "chat %d: no answer to %s (%s)", chat, p.Mark, p.Kind)
+	}
 }
 
 // waited judges how long an answer took, from when it was first possible.
@@ -228,7 +242,23 @@ func (j *judge) waited(chat int64, p record.Posted, s said, before time.Time) {
 	}
 	wait := max(0, s.at.Sub(from))
 	j.Waits = append(j.Waits, wait.Milliseconds())
-	if wait > j.starve && !j.mayLose(p) {
-		j.broken("I4", "chat %d: %s waited %s", chat, p.Mark, wait.Round(time.Second))
+	if away := j.away(from, s.at); wait-away > j.starve && !j.mayLose(p) {
+		j.broken("I4", "chat %d: %s waited %s, with the store away for %s of it", chat, p.Mark, wait.Round(time.Second), away.Round(time.Second))
 	}
+}
+
+// away is for how long the store took no writes between two times.
+func (j *judge) away(from, to time.Time) time.Duration {
+	var all time.Duration
+	for _, o := range j.outages {
+		begin, end := o.From, o.To
+		if from.After(begin) {
+			begin = from
+		}
+		if to.Before(end) {
+			end = to
+		}
+		all += max(0, end.Sub(begin))
+	}
+	return all
 }

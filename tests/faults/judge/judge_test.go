@@ -15,18 +15,19 @@ var dawn = time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
 
 // story is what happened, written a line at a time: "say m1x", "run m2x", "shows 7 TEXT", "do KEY", "undo KEY",
 // "refused KEY" for a call that the backend did not carry out.
-// "stop" stops the chat, "stop RUN" a run; "steps m1x" is a run of four: s2 and s3 need s1, s4 needs both. A line takes a second.
+// "away" and "back" bound an outage of the store. "stop" stops the chat, "stop RUN" a run; "steps m1x" is a run of four: s2 and s3 need s1, s4 needs both. A line takes a second.
 type story struct {
 	t      *testing.T
 	dir    string
 	clock  time.Time
 	number int64
 	logs   map[string]*record.Log
+	away   time.Time // when the store went
 }
 
 func tell(t *testing.T, lines ...string) *story {
 	s := &story{t: t, dir: t.TempDir(), clock: dawn, logs: map[string]*record.Log{}}
-	for _, name := range []string{record.SentFile, record.EffectFile, record.PostedFile, record.StopFile} {
+	for _, name := range []string{record.SentFile, record.EffectFile, record.PostedFile, record.StopFile, record.OutageFile} {
 		log, err := record.Open(filepath.Join(s.dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -60,6 +61,10 @@ func (s *story) line(line string) {
 			asked = asked.Add(-time.Second)
 		}
 		s.write(record.StopFile, record.Stop{Chat: 1, Run: rest, Asked: asked, Acked: s.clock})
+	case "away":
+		s.away = s.clock
+	case "back":
+		s.write(record.OutageFile, record.Outage{From: s.away, To: s.clock})
 	case "wait":
 		s.clock = s.clock.Add(time.Hour)
 	case "shows", "edits", "hides":
@@ -127,6 +132,8 @@ func TestJudge(t *testing.T) {
 		"the model's silence":       {"", []string{"say m1x", "say m2x", "shows The model does not answer: busy", says("m2x")}},
 		"late":                      {"I4", []string{"say m1x", "wait", says("m1x")}},
 		"late behind a late one":    {"I4", []string{"say m1x", "say m2x", "wait", says("m1x"), says("m2x")}},
+		"late, with the store away": {"", []string{"say m1x", "away", "wait", "back", says("m1x")}},
+		"late beside an outage":     {"I4", []string{"away", "wait", "back", "say m1x", "wait", says("m1x"), "away", "wait", "back"}},
 		"who has left":              {"", []string{"gone m1x", "hides a", "hides b"}},
 		"who has left, and again":   {"I4", []string{"gone m1x", "hides a", "hides b", "hides c", "hides d"}},
 		"a run":                     {"", []string{"run m1x", plan, "do " + key, done}},
@@ -152,6 +159,7 @@ func TestJudge(t *testing.T) {
 		"one of two has no answer":       {"I1", []string{"say m1x", "say m2x", "stop", hushes}},
 		"stopped, and no answer":         {"I1", []string{"say m1x", "stop", "shows 已停止。"}},
 		"stopped twice":                  {"I1", []string{"say m1x", "stop", hushes, hushes}},
+		"stopped twice, then more":       {"I1", []string{"say m1x", "stop", hushes, hushes, "say m2x", says("m2x"), "starts m3x r01-aaaaaaaaaa", plan, do1, done}},
 		"stopped, and answered":          {"I1", []string{"say m1x", "stop", hushes, says("m1x")}},
 		"stopped by nobody":              {"I1 I1", []string{"say m1x", hushes}},
 		"said after the stop":            {"I1 I1", []string{"say m1x", "stop", says("m1x"), "say m2x", hushes}},

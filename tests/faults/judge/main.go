@@ -18,7 +18,7 @@ import (
 
 func main() {
 	dir := flag.String("dir", "", "where the records are")
-	starve := flag.Duration("starve", 90*time.Second, "longest wait of a message for its answer, behind those before it")
+	starve := flag.Duration("starve", 90*time.Second, "longest wait of a message for its answer, behind those before it, while the store took writes")
 	lossy := flag.String("lossy", "", "RFC 3339: what was acknowledged before then may be lost or come twice: the disk lied")
 	grace := flag.Duration("grace", 2*time.Second, "how long after a stop a call may come that was on its way")
 	flag.Parse()
@@ -40,12 +40,13 @@ func judgeFolder(dir string, starve, grace time.Duration, lossy string) (record.
 	effects, err2 := record.Read[record.Effect](filepath.Join(dir, record.EffectFile))
 	posted, err3 := record.Read[record.Posted](filepath.Join(dir, record.PostedFile))
 	stops, err4 := record.Read[record.Stop](filepath.Join(dir, record.StopFile))
-	j := &judge{starve: starve, grace: grace, stops: map[int64][]record.Stop{}, keys: map[string]*tally{}, Verdict: record.Verdict{Ends: map[string]int{}, Violations: []record.Violation{}}}
-	var err5 error
+	outages, err5 := record.Read[record.Outage](filepath.Join(dir, record.OutageFile))
+	j := &judge{outages: outages, starve: starve, grace: grace, stops: map[int64][]record.Stop{}, keys: map[string]*tally{}, Verdict: record.Verdict{Ends: map[string]int{}, Violations: []record.Violation{}}}
+	var err6 error
 	if lossy != "" {
-		j.lossy, err5 = time.Parse(time.RFC3339Nano, lossy)
+		j.lossy, err6 = time.Parse(time.RFC3339Nano, lossy)
 	}
-	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		return j.Verdict, err
 	}
 	if len(posted) == 0 {
@@ -54,6 +55,10 @@ func judgeFolder(dir string, starve, grace time.Duration, lossy string) (record.
 	for _, s := range stops {
 		j.stops[s.Chat] = append(j.stops[s.Chat], s)
 	}
+	for _, o := range outages {
+		j.Outages = append(j.Outages, o.To.Sub(o.From).Milliseconds())
+	}
+	slices.Sort(j.Outages)
 	j.judge(posted, sent, effects)
 	return j.Verdict, nil
 }
@@ -67,6 +72,7 @@ type judge struct {
 	keys    map[string]*tally
 	stops   map[int64][]record.Stop // by chat
 	replies map[string][]reply      // what people heard of stops, by run
+	outages []record.Outage         // of the store
 }
 
 func (j *judge) broken(invariant, format string, args ...any) {

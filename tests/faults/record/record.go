@@ -19,6 +19,7 @@ const (
 	EffectFile = "effects.jsonl"
 	PostedFile = "posted.jsonl"
 	StopFile   = "stops.jsonl"
+	OutageFile = "outages.jsonl"
 )
 
 // Sent is a call of the chat platform that puts a text before somebody's eyes.
@@ -68,6 +69,12 @@ type Stop struct {
 	Run   string    `json:"run,omitempty"` // "" for all that was said in the chat before it
 	Asked time.Time `json:"asked"`
 	Acked time.Time `json:"acked"`
+}
+
+// Outage is a time in which the store took no writes.
+type Outage struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
 }
 
 // Log appends lines to a file. It is safe for concurrent use.

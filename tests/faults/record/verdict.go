@@ -16,6 +16,7 @@ type Verdict struct {
 	Undone     int            `json:"undone"`     // of those, taken back
 	Calls      int            `json:"calls"`      // of the backend, carried out or not
 	Waits      []int64        `json:"waits_ms"`   // sorted: from the acknowledgement, or the answer before, to the answer
+	Outages    []int64        `json:"outages_ms"` // sorted: of the store
 	Violations []Violation    `json:"violations"` //
 }
 
