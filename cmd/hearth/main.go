@@ -62,13 +62,6 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 failed and ro
 			return cmd.Help()
 		},
 	}
-	root.RunE = func(cmd *cobra.Command, rest []string) error {
-		if len(rest) > 0 {
-			return usage{fmt.Errorf("there is no hearth %s; see hearth --help", rest[0])}
-		}
-		return cmd.Help()
-	}
-	root.Args = cobra.ArbitraryArgs
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)

@@ -79,7 +79,7 @@ func asking(all []word) bool {
 		return false
 	}
 	first := all[0].text
-	return strings.Contains(" how what which who when where why do does did is are was were can could shall should would will may ", " "+first+" ")
+	return oneOf(first, "how", "what", "which", "who", "when", "where", "why", "do", "does", "did", "is", "are", "was", "were", "can", "could", "shall", "should", "would", "will", "may")
 }
 
 // question reports whether the clause asks: by its mark, or by a verb before its subject.

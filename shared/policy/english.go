@@ -1,7 +1,5 @@
 package policy
 
-import "strings"
-
 // english applies the rules of English: an act of effect, who acted, and what takes it back.
 func (c clause) english() bool {
 	if c.did() {
@@ -189,7 +187,7 @@ func (c clause) late(j, i int) bool {
 		return true
 	}
 	for k := j + 2; k < i; k++ {
-		if c.words[k].is(me) && !strings.Contains(" if unless whether ", " "+c.words[j].text+" ") {
+		if c.words[k].is(me) && !oneOf(c.words[j].text, "if", "unless", "whether") {
 			return true
 		}
 	}

@@ -106,5 +106,5 @@ func (c clause) object(i int) bool {
 }
 
 func (c clause) preposition(i int) bool {
-	return strings.Contains(" to for from in into on with at as under ", " "+c.at(i).text+" ")
+	return oneOf(c.at(i).text, "to", "for", "from", "in", "into", "on", "with", "at", "as", "under")
 }

@@ -1,7 +1,5 @@
 package policy
 
-import "strings"
-
 // telegram is a thing and what became of it, without a verb to be: "Email sent to Bo".
 func (c clause) telegram(j, i int) bool {
 	if !c.words[i].is(past) && (!c.words[i].is(open) || i+1 < len(c.words) && !c.then(i, "to") && !c.then(i, "with")) {
@@ -18,7 +16,7 @@ func (c clause) telegram(j, i int) bool {
 // nameless is a telegram of a thing that no table has: "Coupon applied", "Onboarding checklist sent over". A
 // verb that people do without an object may have a person before it instead: "Bo replied".
 func (c clause) nameless(j, i int) bool {
-	if !c.words[i].is(past) || strings.Contains(" replied called phoned texted moved registered signed confirmed approved started stopped paid ordered finished completed ", " "+c.words[i].text+" ") {
+	if !c.words[i].is(past) || oneOf(c.words[i].text, "replied", "called", "phoned", "texted", "moved", "registered", "signed", "confirmed", "approved", "started", "stopped", "paid", "ordered", "finished", "completed") {
 		return false
 	}
 	for k, w := range c.words[:j+1] {
@@ -76,14 +74,14 @@ func (c clause) present(j, i int) bool {
 	first := c.first().text
 	switch {
 	case first == "you" || first == "we":
-		return strings.Contains(" set booked registered subscribed unsubscribed confirmed enrolled ", " "+c.words[i].text+" ")
+		return oneOf(c.words[i].text, "set", "booked", "registered", "subscribed", "unsubscribed", "confirmed", "enrolled")
 	case c.over(j, i), c.words[i].text == "set" && c.definite(j) && (c.then(i, "to") || c.then(i, "for")) && c.any(i, len(c.words), number):
 		return true
 	case first == "the" && c.any(i, len(c.words), holder) && (c.then(i, "in", "your") || c.then(i, "on", "your")) && !c.rate(i):
 		return true
 	case c.words[i].is(open):
 		return c.any(0, j, deed) && (i+1 >= len(c.words) || c.at(i+1).is(adverb))
-	case strings.Contains(" your it this that everything all they these those ", " "+first+" "), first == "both" && c.any(0, j, thing|deed):
+	case oneOf(first, "your", "it", "this", "that", "everything", "all", "they", "these", "those"), first == "both" && c.any(0, j, thing|deed):
 		return true
 	}
 	return c.first().is(article|thing|deed) &&
@@ -93,7 +91,7 @@ func (c clause) present(j, i int) bool {
 // rate reports whether the words after i say how often: "once an hour".
 func (c clause) rate(i int) bool {
 	for _, w := range c.words[i:] {
-		if strings.Contains(" once twice every each often usually ", " "+w.text+" ") {
+		if oneOf(w.text, "once", "twice", "every", "each", "often", "usually") {
 			return true
 		}
 	}
@@ -103,7 +101,7 @@ func (c clause) rate(i int) bool {
 // over reports whether a word between j and i says that it has just come to its end: "is now deleted".
 func (c clause) over(j, i int) bool {
 	for _, w := range c.words[j:i] {
-		if strings.Contains(" now already just successfully finally duly officially ", " "+w.text+" ") {
+		if oneOf(w.text, "now", "already", "just", "successfully", "finally", "duly", "officially") {
 			return true
 		}
 	}

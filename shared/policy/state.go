@@ -106,7 +106,7 @@ func (c clause) gained(i int) bool {
 // tells reports whether word i says how something is: no story, and no part of another verb.
 func (c clause) tells(i int) bool {
 	w := c.words[i]
-	return w.is(be|finite) && !strings.Contains(" was were be been being ", " "+w.text+" ") || strings.Contains(" contains reads points runs ", " "+w.text+" ")
+	return w.is(be|finite) && !oneOf(w.text, "was", "were", "be", "been", "being") || oneOf(w.text, "contains", "reads", "points", "runs")
 }
 
 // changed reports whether the verb at i comes with "now".
@@ -127,7 +127,7 @@ func (c clause) ends(i int) bool {
 		return w.is(outcome) && !w.is(past)
 	}
 	after := c.at(i + 1).text
-	return after == "" || strings.Contains(" now and on again for until ", " "+after+" ")
+	return after == "" || oneOf(after, "now", "and", "on", "again", "for", "until")
 }
 
 // came is a thing that came to its end by itself, or to somebody a moment ago: "The rollout finished", "The

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -161,7 +162,7 @@ func english(out []word, s string) []word {
 	}
 	head, tail, short := strings.Cut(s, "'")
 	w := entry(head)
-	if head == "ago" && len(out) > 0 && strings.Contains(" moment moments second seconds minute minutes ", " "+out[len(out)-1].text+" ") {
+	if head == "ago" && len(out) > 0 && oneOf(out[len(out)-1].text, "moment", "moments", "second", "seconds", "minute", "minutes") {
 		w.kind &^= former
 	}
 	if capital && len(out) > 0 && !out[len(out)-1].is(stop) && !w.is(me) {
@@ -219,3 +220,6 @@ func chinese(s string) (word, int) {
 	}
 	return best, size
 }
+
+// oneOf reports whether a word is one of a few.
+func oneOf(text string, words ...string) bool { return slices.Contains(words, text) }
