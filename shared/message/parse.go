@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -32,13 +33,19 @@ const (
 	maxStars = 6000
 )
 
-var deep = regexp.MustCompile(`(?m)^(?:[ \t]*(?:>|[-+*]|\d{1,9}[.)])){100}|\[{100}`)
-
-// syntax is GitHub's Markdown. A parser is safe for concurrent use.
-var syntax = goldmark.New(
-	goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.TaskList, extension.Linkify),
-	goldmark.WithParserOptions(parser.WithInlineParsers(util.Prioritized(stars{}, beforeEmphasis))),
-).Parser()
+// These are made when they are needed: that takes a millisecond, which a function that shows nothing should not wait for.
+var (
+	deep = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?m)^(?:[ \t]*(?:>|[-+*]|\d{1,9}[.)])){100}|\[{100}`)
+	})
+	// syntax is GitHub's Markdown. A parser is safe for concurrent use.
+	syntax = sync.OnceValue(func() parser.Parser {
+		return goldmark.New(
+			goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.TaskList, extension.Linkify),
+			goldmark.WithParserOptions(parser.WithInlineParsers(util.Prioritized(stars{}, beforeEmphasis))),
+		).Parser()
+	})
+)
 
 // Parse reads Markdown (CommonMark with tables, strike-through, tasks and bare links). It never fails.
 // Raw HTML is text, and a link that leads anywhere but to http, https, mailto or tel is its text.
@@ -48,13 +55,13 @@ func Parse(markdown string) Document {
 		return literal(markdown)
 	}
 	r := reader{source: []byte(markdown)}
-	root := syntax.Parse(text.NewReader(r.source), parser.WithContext(parser.NewContext()))
+	root := syntax().Parse(text.NewReader(r.source), parser.WithContext(parser.NewContext()))
 	return r.blocks(root, 0)
 }
 
 func hostile(markdown string) bool {
 	return len(markdown) > MaxMarkdown || strings.Count(markdown, "](") > maxLinks || strings.Count(markdown, "*") > maxStars ||
-		deep.MatchString(markdown)
+		deep().MatchString(markdown)
 }
 
 // clean returns s as valid UTF-8 with plain line breaks and without control characters, which no platform

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
@@ -64,10 +65,15 @@ func hops(b *testing.B, client *http.Client, url string) {
 }
 
 // BenchmarkHop compares the ways to a function with 2 KB each way: to its process without anything between,
-// through faas-provider's own proxy, through the provider, to one inside the provider, and the calls of
-// functions, which skip the network or the proxy.
+// through the standard library's proxy and nothing else, through faas-provider's, through the provider, to one inside
+// the provider, and the calls of functions, which skip the network or the proxy.
 func BenchmarkHop(b *testing.B) {
 	b.Run("direct", func(b *testing.B) { hops(b, http.DefaultClient, "http://"+alone(b, "sink")) })
+	b.Run("by httputil.ReverseProxy", func(b *testing.B) {
+		server := httptest.NewServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: alone(b, "sink")}))
+		defer server.Close()
+		hops(b, http.DefaultClient, server.URL)
+	})
 	b.Run("by faas-provider", func(b *testing.B) {
 		server := httptest.NewServer(theirs(alone(b, "sink")))
 		defer server.Close()

@@ -21,8 +21,11 @@ import (
 // (draft-ietf-httpapi-idempotency-key-header): a string of Structured Fields, in quotes.
 const keyHeader = "Idempotency-Key"
 
-// keyForm is such a string (RFC 9651, section 3.3.3), of 255 characters at most.
-var keyForm = regexp.MustCompile(`^"((?:[ !#-\[\]-~]|\\["\\]){1,255})"$`)
+// keyForm is such a string (RFC 9651, section 3.3.3).
+var keyForm = regexp.MustCompile(`^"((?:[ !#-\[\]-~]|\\["\\])+)"$`)
+
+// maxKey bounds a key, in characters.
+const maxKey = 255
 
 // once is a request for a run. With a key of its client, the run's name follows from user and key, so that it makes
 // one run however often it is repeated. The key is known for as long as that run is.
@@ -48,11 +51,15 @@ func keyOf(header http.Header) (string, error) {
 		return "", nil
 	}
 	m := keyForm.FindStringSubmatch(strings.Trim(values[0], " "))
-	if len(values) > 1 || m == nil {
-		return "", fault.New(fault.Invalid, "want one string of up to 255 characters, in quotes").At(keyHeader).
+	key := ""
+	if m != nil {
+		key = strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(m[1])
+	}
+	if len(values) > 1 || key == "" || len(key) > maxKey {
+		return "", fault.New(fault.Invalid, "want one string of up to %d characters, in quotes", maxKey).At(keyHeader).
 			Try(keyHeader + `: "8e03978e-40d5-43dd-bc93-6894a57f9324"`)
 	}
-	return strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(m[1]), nil
+	return key, nil
 }
 
 // start makes the run of a request, or returns the one that it made before.
