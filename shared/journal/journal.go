@@ -208,6 +208,9 @@ func (j *Journal) Wait(ctx context.Context, until time.Time) error {
 	return j.ledger.Wait(ctx, j.claim, in)
 }
 
+// Rest gives the run free that is over already: somebody decided about it as it ended.
+func (j *Journal) Rest(ctx context.Context) error { return j.ledger.Rest(ctx, j.claim) }
+
 // Retry gives the run free and makes it due again after a while.
 func (j *Journal) Retry(ctx context.Context, after time.Duration) error {
 	return j.ledger.Retry(ctx, j.claim, after)

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/hearthfaas/hearth/shared/fault"
@@ -48,31 +49,38 @@ func TestBrakeRefusesIntents(t *testing.T) {
 	})
 }
 
-// TestStoppedRunPasses ends a run by a stop that came while its holder was at work: what is kept of it passes like
-// that of any other.
+// TestStoppedRunPasses ends a run beside a stop, which comes while its holder is at work or when it has just ended:
+// what is kept of it passes like that of any other.
 func TestStoppedRunPasses(t *testing.T) {
 	url := "redis://" + ledgertest.Server(t)
-	l := ledgertest.Dial(t, url)
-	ctx, r := t.Context(), spawned(t, l)
-	if _, _, err := l.Decide(ctx, r.Lane, "ask/1", []byte("stop"), ledger.SetStop); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.End(ctx, r.Claim, ledger.End{Key: "end", Body: []byte("e")}); err != nil {
-		t.Fatal(err)
-	}
-	if w := claim(t, l, r.Lane); w == nil {
-		t.Fatal("nobody looks at what was decided")
-	} else if err := l.Wait(ctx, w.Claim, -1); err != nil {
-		t.Fatal(err)
-	}
-	rdb := dialed(t, url)
-	keys, err := rdb.Keys(ctx, "*"+string(r.Lane)+"*").Result()
-	if err != nil || len(keys) < 2 {
-		t.Fatal(keys, err)
-	}
-	for _, key := range keys {
-		if life, err := rdb.PTTL(ctx, key).Result(); err != nil || life <= 0 {
-			t.Errorf("%s is kept for %s: %v", key, life, err)
+	l, rdb := ledgertest.Dial(t, url), dialed(t, url)
+	for _, late := range []bool{false, true} {
+		ctx, r := t.Context(), spawned(t, l)
+		stop := func() error {
+			_, _, err := l.Decide(ctx, r.Lane, "ask/1", []byte("stop"), ledger.SetStop)
+			return err
+		}
+		end := func() error { return l.End(ctx, r.Claim, ledger.End{Key: "end", Body: []byte("e")}) }
+		order := []func() error{stop, end}
+		if late {
+			slices.Reverse(order)
+		}
+		if err := errors.Join(order[0](), order[1]()); err != nil {
+			t.Fatal(err)
+		}
+		if w := claim(t, l, r.Lane); w == nil {
+			t.Fatal("nobody looks at what was decided")
+		} else if err := l.Rest(ctx, w.Claim); err != nil {
+			t.Fatal(err)
+		}
+		keys, err := rdb.Keys(ctx, "*"+string(r.Lane)+"*").Result()
+		if err != nil || len(keys) < 2 {
+			t.Fatal(keys, err)
+		}
+		for _, key := range keys {
+			if life, err := rdb.PTTL(ctx, key).Result(); err != nil || life <= 0 {
+				t.Errorf("late %v: %s is kept for %s: %v", late, key, life, err)
+			}
 		}
 	}
 }

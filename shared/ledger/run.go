@@ -34,12 +34,22 @@ func (l *Ledger) Spawn(ctx context.Context, s Spawn) (created bool, err error) {
 // Wait gives a run free until it is decided about, and until at the latest if at is not negative. What was
 // decided while it was worked on wakes it at once.
 func (l *Ledger) Wait(ctx context.Context, c Claim, in time.Duration) error {
-	keys := []string{c.Lane.key("l"), c.Lane.shared("due")}
 	ms := int64(-1)
 	if in >= 0 {
 		ms = in.Milliseconds()
 	}
-	return l.fenced(c)(l.run(ctx, l.scripts.wait, true, keys, c.Owner, c.Epoch, string(c.Lane), ms))
+	return l.wait(ctx, c, ms, 0)
+}
+
+// Rest gives a run free that is over, and was woken by what was decided at the moment of its end. It is kept for
+// KeepIdle from now, like one that has just ended.
+func (l *Ledger) Rest(ctx context.Context, c Claim) error {
+	return l.wait(ctx, c, -1, KeepIdle.Milliseconds())
+}
+
+func (l *Ledger) wait(ctx context.Context, c Claim, inMs, keepMs int64) error {
+	keys := []string{c.Lane.key("l"), c.Lane.shared("due"), c.Lane.key("j")}
+	return l.fenced(c)(l.run(ctx, l.scripts.wait, true, keys, c.Owner, c.Epoch, string(c.Lane), inMs, keepMs))
 }
 
 // Stopping says what a decision does to a run's stop flag.

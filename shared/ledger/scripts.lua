@@ -226,8 +226,8 @@ return 1
 -- K l due runs act  A lane header maxRuns -> 1 new | 0 known
 return create(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], ARGV[3])
 --# wait allow-oom
--- K l due  A owner ep lane inMs(-1 until decided) -> 1 | -1
--- What was decided while we worked must not be slept over.
+-- K l due j  A owner ep lane inMs(-1 until decided) keepMs(of a run that is over, else 0) -> 1 | -1
+-- What was decided while we worked must not be slept over. What was decided about a run that had just ended keeps it.
 if fenced(KEYS[1], ARGV[1], ARGV[2]) then return -1 end
 redis.call('HSET', KEYS[1], 'own', '', 'att', 0)
 if redis.call('HDEL', KEYS[1], 'wake') == 1 then
@@ -236,6 +236,10 @@ elseif tonumber(ARGV[4]) < 0 then
   redis.call('ZREM', KEYS[2], ARGV[3])
 else
   redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[3])
+end
+if tonumber(ARGV[5]) > 0 then
+  redis.call('PEXPIRE', KEYS[1], ARGV[5])
+  redis.call('PEXPIRE', KEYS[3], ARGV[5])
 end
 return 1
 --# decide allow-oom

@@ -21,13 +21,13 @@ type Fair struct {
 	Accepted      int // of the hot chat's messages; the rest was refused, because its inbox was full
 }
 
-// Ratio is how many times slower the slowest of a hundred quiet answers got.
+// Ratio is how many times slower the slowest one in a hundred of the quiet answers got.
 func (f Fair) Ratio() float64 {
 	return float64(f.Beside.P99) / float64(max(f.Alone.P99, time.Millisecond))
 }
 
-// quietChats is how many quiet chats there are, each of which says one thing at a time.
-const quietChats = 100
+// There are so many quiet chats, each of which says so many things, one at a time.
+const quietChats, quietWords = 100, 3
 
 // Fairness measures quiet chats, first alone and then beside one that says hot messages as fast as it can.
 func Fairness(ctx context.Context, c *Cluster, hot int) (Fair, error) {
@@ -72,15 +72,21 @@ func (c *Cluster) hotChat(ctx context.Context, n int, accepted *atomic.Int64) er
 	})
 }
 
-// quietRound lets each quiet chat say something, spread over ten seconds, and returns how long that took.
+// quietRound lets the quiet chats talk, spread over ten seconds, and returns how long their answers took.
 func (c *Cluster) quietRound(ctx context.Context) (Delay, error) {
+	const lasts = 10 * time.Second
+	var chats [quietChats]int64
+	for i := range chats {
+		chats[i] = nextChat()
+	}
 	var mu sync.Mutex
 	marks := map[string]time.Time{}
-	err := Each(quietChats, quietChats, func(i int) error {
-		if err := sleep(ctx, time.Duration(i)*100*time.Millisecond); err != nil {
+	begin := time.Now()
+	err := Each(quietChats*quietWords, quietChats, func(i int) error {
+		if err := sleep(ctx, time.Until(begin.Add(lasts*time.Duration(i)/(quietChats*quietWords)))); err != nil {
 			return err
 		}
-		p := posting(nextChat(), "")
+		p := posting(chats[i%quietChats], "")
 		mu.Lock()
 		marks[p.Mark] = time.Now()
 		mu.Unlock()

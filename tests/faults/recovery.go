@@ -10,15 +10,21 @@ import (
 // counts the writes of holders that were too late.
 type Recovery struct {
 	mu      sync.Mutex
-	holder  map[string]*Replica  // by lane
+	holder  map[string]hold      // by lane
 	killed  map[string]time.Time // by lane: when its holder was
 	samples []time.Duration
 	stale   int
 }
 
+// hold is a process with a claim, as far as was seen. That it gave it up is not seen where the answer got lost.
+type hold struct {
+	replica *Replica
+	last    time.Time // that it wrote under it: at the latest a third of a lease ago, while it has it
+}
+
 // Recovery begins to measure.
 func (c *Cluster) Recovery() (r *Recovery, remove func()) {
-	r = &Recovery{holder: map[string]*Replica{}, killed: map[string]time.Time{}}
+	r = &Recovery{holder: map[string]hold{}, killed: map[string]time.Time{}}
 	return r, c.Hook(r.see)
 }
 
@@ -37,7 +43,7 @@ func (r *Recovery) see(p Point) error {
 		if p.Answer != '1' {
 			return nil
 		}
-		r.holder[lane] = p.Replica
+		r.holder[lane] = hold{p.Replica, time.Now()}
 		if when, ok := r.killed[lane]; ok {
 			r.samples = append(r.samples, time.Since(when))
 			delete(r.killed, lane)
@@ -48,6 +54,10 @@ func (r *Recovery) see(p Point) error {
 		if p.Answer != '1' {
 			delete(r.holder, lane)
 		}
+	default:
+		if h, ok := r.holder[lane]; ok && h.replica == p.Replica {
+			r.holder[lane] = hold{h.replica, time.Now()}
+		}
 	}
 	return nil
 }
@@ -56,11 +66,14 @@ func (r *Recovery) see(p Point) error {
 func (r *Recovery) Killed(replica *Replica) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for lane, holder := range r.holder {
-		if holder == replica {
-			r.killed[lane] = time.Now()
-			delete(r.holder, lane)
+	for lane, h := range r.holder {
+		if h.replica != replica {
+			continue
 		}
+		if time.Since(h.last) < Lease {
+			r.killed[lane] = time.Now()
+		}
+		delete(r.holder, lane)
 	}
 }
 

@@ -101,7 +101,7 @@ func (h *handler) drive(ctx, heeding context.Context, j *journal.Journal) error 
 		var err error
 		switch m.Act {
 		case flow.ActNone:
-			return j.Wait(ctx, time.Time{})
+			return j.Rest(ctx)
 		case flow.ActWait:
 			return j.Wait(ctx, m.Until)
 		case flow.ActExpand:

@@ -322,3 +322,28 @@ func TestTheSessionHearsTheEnd(t *testing.T) {
 		t.Errorf("hints: %v %v", events, err)
 	}
 }
+
+// TestStopAsTheRunEnds comes a moment too late to stop anything: the run stays as it ended, and is not kept for ever.
+func TestStopAsTheRunEnds(t *testing.T) {
+	b := open(t)
+	lane := b.run(`{"id":"p","plugin":"pay","params":{"say":"one"}}`)
+	want := show(b.finish(lane))
+	if _, _, err := b.ledger.Decide(t.Context(), lane, "ask/1", []byte(`{"type":"stop","by":"ann"}`), ledger.SetStop); err != nil {
+		t.Fatal(err)
+	}
+	if got := show(b.drive(lane)); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	kept := 0
+	for _, key := range b.store.Keys() {
+		if strings.HasSuffix(key, ":"+string(lane)) {
+			kept++
+			if b.store.TTL(key) <= 0 {
+				t.Errorf("%s stays for ever", key)
+			}
+		}
+	}
+	if kept < 2 {
+		t.Errorf("%d keys of the run", kept)
+	}
+}
