@@ -50,6 +50,8 @@ func (r *Recovery) see(p Point) error {
 		}
 	case "sent", "retry", "wait", "end":
 		delete(r.holder, lane)
+	case "decide": // new work: if the holder had ended the run and its answer got lost, there was none
+		delete(r.killed, lane)
 	case "finish":
 		if p.Answer != '1' {
 			delete(r.holder, lane)
