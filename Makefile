@@ -7,9 +7,6 @@ ARGS ?=
 # What gofumpt looks at: everything but what npm unpacked.
 GO_FILES = $(shell find cmd functions shared tests $(wildcard templates) -name '*.go' -not -path '*/node_modules/*')
 
-# These wait more than they work. They begin first, so that the others run beside them.
-PATIENT = ./tests/faults ./tests ./shared/provider
-
 # The race detector needs a C compiler.
 RACE = $(shell test "$$($(GO) env CGO_ENABLED)" = 1 && command -v $$($(GO) env CC) >/dev/null && echo -race)
 
@@ -34,7 +31,7 @@ check: ## formatting, vet, staticcheck and a tidy go.mod
 	$(GO) mod tidy -diff
 
 unit: ## the Go tests, shuffled, under the race detector
-	@$(GO) test $(RACE) -shuffle=on -timeout 15m -json $(PATIENT) ./... 2>&1 | $(GO) run ./tests/report
+	@$(GO) test $(RACE) -shuffle=on -timeout 15m -json ./... 2>&1 | $(GO) run ./tests/report
 	@test -n "$(RACE)" || echo "SKIP  the race detector: no C compiler (apt-get install gcc)"
 
 page: ## the page's tests, and that what is embedded is what its sources build to
