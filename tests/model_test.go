@@ -24,21 +24,10 @@ func TestALanguageModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
-	b, err := launch(filepath.Join(t.TempDir(), "data"), map[string]string{"MODEL_PATH": weights, "HEARTH_RECALL": "100ms"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.stop(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Logf("hearth up said:\n%s", b.said)
-		}
-	})
+	b := runIn(t, filepath.Join(t.TempDir(), "data"), map[string]string{"MODEL_PATH": weights, "HEARTH_RECALL": "100ms"})
 	for _, text := range []string{"Generate today's sales report and email it to team@example.com", "生成今天的销售报表并发邮件给 team@example.com"} {
 		t.Run(text, func(t *testing.T) {
-			h := &tester{t, b}
+			h := &tester{t, b.bundle}
 			card := h.does(7, "do", "--plan", "--timeout", "20m", text)
 			t.Log(card)
 			// Whose plan it is, the card says; that it is one of these, no model can change.
@@ -55,7 +44,7 @@ func TestALanguageModel(t *testing.T) {
 		})
 	}
 	t.Run("生成报表并发送邮件", func(t *testing.T) {
-		h := &tester{t, b}
+		h := &tester{t, b.bundle}
 		answer := h.does(0, "do", "--plan", "--timeout", "20m", "生成报表并发送邮件")
 		t.Log(answer)
 		if strings.Contains(answer, "hearth approve") || !strings.ContainsAny(answer, "？?") {

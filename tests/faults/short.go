@@ -7,8 +7,8 @@ import (
 )
 
 // Short is the suite in a minute: messages that are posted several times, holders that come late with an effect,
-// such as are stopped, a run that cannot be taken back, one whose steps fork, and a kill at every point of a run whose effect must not happen twice. It is
-// what the teeth are tried on.
+// such as are stopped, a run that cannot be taken back, one whose steps fork, and a kill at every point of a run whose
+// effect must not happen twice. It is what the teeth are tried on.
 func Short(ctx context.Context, c *Cluster) error {
 	undisturbed := []func() error{
 		func() error { return LateIntent(ctx, c, 4) },

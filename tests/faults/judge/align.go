@@ -1,6 +1,10 @@
 package main
 
-import "github.com/hearthfaas/hearth/tests/faults/record"
+import (
+	"slices"
+
+	"github.com/hearthfaas/hearth/tests/faults/record"
+)
 
 // align says which answer of a chat belongs to which message, -1 for none: both in their order, and of all ways to
 // read them one that leaves the fewest messages without an answer and answers without a message. Most answers name
@@ -22,16 +26,16 @@ func (j *judge) align(messages []record.Posted, order []said) []int {
 			best[i][k] = max(best[i+1][k], best[i][k+1], pair(i, k))
 		}
 	}
-	answers := make([]int, len(messages))
-	k := 0
-	for i := range messages {
-		answers[i] = -1
-		for ; k < len(order) && best[i][k] != best[i+1][k]; k++ {
-			if best[i][k] == pair(i, k) {
-				answers[i] = k
-				k++
-				break
-			}
+	answers := slices.Repeat([]int{-1}, len(messages))
+	for i, k := 0, 0; i < len(messages) && k < len(order); {
+		switch best[i][k] {
+		case pair(i, k):
+			answers[i] = k
+			i, k = i+1, k+1
+		case best[i+1][k]:
+			i++
+		default:
+			k++
 		}
 	}
 	return answers
