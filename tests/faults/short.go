@@ -3,12 +3,14 @@ package faults
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
 	"time"
 )
 
 // Short is the suite in a minute: messages that are posted several times, holders that come late with an effect,
-// such as are stopped, a run that cannot be taken back, one whose steps fork, and a kill at every point of a run whose
-// effect must not happen twice. It is what the teeth are tried on.
+// such as are stopped, a run that cannot be taken back, one whose steps fork, a kill at every point of a run whose
+// effect must not happen twice, and answers whose senders die with them delivered. It is what the teeth are tried on.
 func Short(ctx context.Context, c *Cluster) error {
 	undisturbed := []func() error{
 		func() error { return LateIntent(ctx, c, 4) },
@@ -25,7 +27,11 @@ func Short(ctx context.Context, c *Cluster) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.EveryPoint(ctx, "single", points, Kill); err != nil {
+	killing := []func() error{
+		func() error { _, err := c.EveryPoint(ctx, "single", points, Kill); return err },
+		func() error { return c.unnoted(ctx, 4) },
+	}
+	if err := Each(len(killing), len(killing), func(i int) error { return killing[i]() }); err != nil {
 		return err
 	}
 	return c.Quiet(ctx, time.Minute)
@@ -44,6 +50,32 @@ func (c *Cluster) repeated(ctx context.Context, n int) error {
 	return Each(n, n, func(int) error {
 		chat := nextChat()
 		return errors.Join(c.Say(ctx, posting(chat, ""), "", 3), c.Say(ctx, posting(chat, "plain"), "plain", 3))
+	})
+}
+
+// unnoted kills the sender of an answer when the platform has it and the ledger is not told yet.
+func (c *Cluster) unnoted(ctx context.Context, n int) error {
+	return Each(n, n, func(int) error {
+		chat := nextChat()
+		lane := []string{c.Lane(chat)}
+		var killed atomic.Bool
+		remove := c.Hook(func(p Point) error {
+			if p.Name == "sent" && !p.After && p.about(lane) && killed.CompareAndSwap(false, true) {
+				return Kill(p)
+			}
+			return nil
+		})
+		defer remove()
+		if err := c.Say(ctx, posting(chat, ""), "", 1); err != nil {
+			return err
+		}
+		if err := c.settled(ctx, lane, time.Minute); err != nil {
+			return err
+		}
+		if !killed.Load() {
+			return fmt.Errorf("chat %d: %w: nobody noted the answer", chat, ErrUnmet)
+		}
+		return nil
 	})
 }
 

@@ -132,7 +132,10 @@ func (t tooth) try(ctx context.Context, dir string) ([]string, error) {
 		return nil, err
 	}
 	var found []string
-	if err := suite(ctx, c); err != nil {
+	switch err := suite(ctx, c); {
+	case errors.Is(err, faults.ErrUnmet):
+		return nil, err
+	case err != nil:
 		found = append(found, "I4: "+err.Error())
 	}
 	more, err := c.Failures(ctx)
