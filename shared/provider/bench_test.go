@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -64,11 +65,12 @@ func hops(b *testing.B, client *http.Client, url string) {
 	c.report()
 }
 
-// BenchmarkHop compares the ways to a function with 2 KB each way: to its process without anything between,
-// through the standard library's proxy and nothing else, through faas-provider's, through the provider, to one inside
+// BenchmarkHop compares the ways to a function with 2 KB each way: to its process without anything between, through a
+// process that copies bytes and knows no HTTP, through the standard library's proxy and nothing else, through faas-provider's, through the provider, to one inside
 // the provider, and the calls of functions, which skip the network or the proxy.
 func BenchmarkHop(b *testing.B) {
 	b.Run("direct", func(b *testing.B) { hops(b, http.DefaultClient, "http://"+alone(b, "sink")) })
+	b.Run("by a copy of bytes", func(b *testing.B) { hops(b, http.DefaultClient, "http://"+copied(b, alone(b, "sink"))) })
 	b.Run("by httputil.ReverseProxy", func(b *testing.B) {
 		server := httptest.NewServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: alone(b, "sink")}))
 		defer server.Close()
@@ -118,6 +120,41 @@ func alone(b *testing.B, name string) string {
 	b.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // killed
+	})
+	return l.Addr().String()
+}
+
+// copied passes bytes on to an address and back, which is the least that anything between can do. It returns its own
+// address.
+func copied(b *testing.B, addr string) string {
+	b.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var conns sync.WaitGroup
+	conns.Go(func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conns.Go(func() {
+				defer in.Close()
+				out, err := net.Dial("tcp", addr)
+				if err != nil {
+					return
+				}
+				defer out.Close()
+				conns.Go(func() { _, _ = io.Copy(struct{ io.Writer }{in}, out); in.Close() }) // ends with either side
+				_, _ = io.Copy(struct{ io.Writer }{out}, in)
+			})
+		}
+	})
+	b.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		l.Close()
+		conns.Wait()
 	})
 	return l.Addr().String()
 }
