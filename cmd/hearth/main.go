@@ -53,7 +53,7 @@ Talk to it:  hearth chat        Let it act:  hearth do "..."
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 failed and rolled back,
 6 rolled back incompletely, 7 waits for approval, 124 timed out, 130 interrupted.`,
-		SilenceUsage: true, SilenceErrors: true,
+		Version: version(), SilenceUsage: true, SilenceErrors: true,
 		Args: cobra.ArbitraryArgs, // RunE refuses them better than cobra
 		RunE: func(cmd *cobra.Command, rest []string) error {
 			if len(rest) > 0 {

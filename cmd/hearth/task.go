@@ -251,6 +251,9 @@ func (d *desk) history(ctx context.Context, id string) error {
 			rows[i] = []string{d.clock(f.At), d.clock(f.FiredAt), outcome, f.Run, f.Why}
 		}
 		d.table([]string{"DUE", "FIRED", "OUTCOME", "RUN", "WHY"}, rows)
+		if len(rows) == 0 {
+			d.note("none of its times has come yet; what was started otherwise: hearth runs list")
+		}
 	})
 }
 

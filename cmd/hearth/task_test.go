@@ -82,6 +82,7 @@ func TestTasks(t *testing.T) {
 		{"task-run-approval", []string{"task", "run", "daily"}},
 		{"task-run-missing", []string{"task", "run", "weekly"}},
 		{"task-history", []string{"task", "history", "daily_report_gen"}},
+		{"task-history-none", []string{"task", "history", "stock"}},
 		{"task-delete", []string{"task", "delete", "daily_report_gen"}},
 		{"task-delete-prefix", []string{"task", "delete", "daily"}},
 	} {
@@ -107,6 +108,7 @@ func TestTasks(t *testing.T) {
 					{"at": seconds(-86400), "fired": false, "why": "missed while the scheduler was away"},
 				}}, nil
 			}
+			f.extra["GET /function/system-tasks/stock/history"] = func([]byte) (any, error) { return map[string]any{"fires": []any{}}, nil }
 			f.extra["DELETE"+task] = func([]byte) (any, error) { return map[string]string{"deleted": "daily_report_gen"}, nil }
 			golden(t, c.name, f.hearth("", nil, c.args...))
 		})

@@ -218,6 +218,7 @@ func TestExitCodes(t *testing.T) {
 		want int
 	}{
 		{[]string{"--help"}, 0},
+		{[]string{"--version"}, 0},
 		{[]string{"fn"}, 2},
 		{[]string{"fn", "nobody"}, 3},
 		{[]string{"link", "nobody"}, 3},
