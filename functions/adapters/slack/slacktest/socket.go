@@ -60,7 +60,12 @@ func (s *Server) link(w http.ResponseWriter, r *http.Request) {
 	s.Touch()
 	s.mu.Unlock()
 	s.listen(k)
+	s.forget(k)
 	close(k.ended)
+}
+
+// forget sends nothing more on a connection.
+func (s *Server) forget(k *socket) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sockets = slices.DeleteFunc(s.sockets, func(other *socket) bool { return other == k })
@@ -143,6 +148,7 @@ func (s *Server) envelope(k *socket, d delivery, retry int) bool {
 		frame["retry_attempt"], frame["retry_reason"] = retry, "timeout"
 	}
 	if k.write(s.Context(), frame) != nil {
+		s.forget(k) // its end may not have been noticed yet: the next try is for another one
 		return false
 	}
 	limit := time.NewTimer(s.AckTime)
