@@ -191,11 +191,8 @@ func (l *Ledger) at(ctx context.Context, key string, work func(*redis.Client) er
 			return err
 		}
 		cluster.ReloadState(ctx)
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
+		if !paused(ctx, pause) {
+			return err
 		}
-		timer.Stop()
 	}
 }

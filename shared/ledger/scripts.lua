@@ -157,7 +157,11 @@ return r
 -- K l in out due ctx j ev run runs act
 -- A owner ep lane seq out leaseMs keepMs drop event maxEvents runLane header maxRuns turns...
 -- -> 1 ours is the head to deliver | 2 done before | 3 released | -1 | -4 stopped: nothing starts with it
-if tonumber(redis.call('HGET', KEYS[1], 'done') or '0') >= tonumber(ARGV[4]) then return 2 end
+local ours = 'm' .. ARGV[4]
+if tonumber(redis.call('HGET', KEYS[1], 'done') or '0') >= tonumber(ARGV[4]) then
+  if not fenced(KEYS[1], ARGV[1], ARGV[2]) and redis.call('HGET', KEYS[1], 'sending') == ours then return 1 end
+  return 2
+end
 if fenced(KEYS[1], ARGV[1], ARGV[2]) then return -1 end
 if ARGV[11] ~= '' and tonumber(redis.call('HGET', KEYS[1], 'halt') or '0') >= tonumber(ARGV[4]) then return -4 end
 redis.call('LPOP', KEYS[2])
@@ -179,9 +183,9 @@ if ARGV[11] ~= '' then create(KEYS[8], KEYS[4], KEYS[9], KEYS[10], ARGV[11], ARG
 redis.call('HSET', KEYS[1], 'done', ARGV[4], 'att', 0)
 for _, k in ipairs({KEYS[1], KEYS[5], KEYS[7]}) do redis.call('PEXPIRE', k, ARGV[7]) end
 if ARGV[5] ~= '' then
-  redis.call('RPUSH', KEYS[3], 'm' .. ARGV[4] .. '|A|' .. ARGV[5])
+  redis.call('RPUSH', KEYS[3], ours .. '|A|' .. ARGV[5])
   if redis.call('LLEN', KEYS[3]) == 1 then
-    redis.call('HSET', KEYS[1], 'sending', 'm' .. ARGV[4])
+    redis.call('HSET', KEYS[1], 'sending', ours)
     redis.call('ZADD', KEYS[4], now + tonumber(ARGV[6]), ARGV[3])
     return 1
   end

@@ -90,8 +90,9 @@ func (l *Ledger) step(ctx context.Context, c Claim, seq int64, key string, body 
 		return fault.New(fault.TooLarge, "a journal line is over %d bytes", MaxValue).At(key)
 	}
 	keys := []string{c.Lane.key("l"), journalKey(c.Lane, seq), c.Lane.shared("due"), c.Lane.shared("brake")}
-	return l.fenced(c)(l.run(ctx, l.scripts.step, true, keys, c.Owner, c.Epoch, string(c.Lane), Lease.Milliseconds(),
-		key, l.digest(c.Lane, key, body), l.box(c.Lane).Seal("j/"+key, body), maxJournal, flag(unlessStopped), l.brakeOf(user)))
+	_, err := l.insist(ctx, c, l.scripts.step, keys, c.Owner, c.Epoch, string(c.Lane), Lease.Milliseconds(),
+		key, l.digest(c.Lane, key, body), l.box(c.Lane).Seal("j/"+key, body), maxJournal, flag(unlessStopped), l.brakeOf(user))
+	return err
 }
 
 // Finish is the end of an inbox message. All of it happens or none.
@@ -137,8 +138,8 @@ func (l *Ledger) Finish(ctx context.Context, c Claim, f Finish) (deliver bool, e
 	for _, turn := range f.Turns {
 		args = append(args, append([]byte(">"), box.Seal("ctx", turn)...))
 	}
-	raw, err := l.run(ctx, l.scripts.finish, true, keys, args...)
-	if err := l.fenced(c)(raw, err); err != nil {
+	raw, err := l.insist(ctx, c, l.scripts.finish, keys, args...)
+	if err != nil {
 		return false, err
 	}
 	return raw.(int64) == 1, nil
@@ -151,8 +152,8 @@ func AnswerID(seq int64) string { return "m" + strconv.FormatInt(seq, 10) }
 // waits there. With dead, the entry could not be delivered for good and is put aside.
 func (l *Ledger) Sent(ctx context.Context, c Claim, id string, dead bool) (more bool, err error) {
 	keys := []string{c.Lane.key("l"), c.Lane.key("in"), c.Lane.key("out"), c.Lane.shared("due"), c.Lane.shared("dlq")}
-	raw, err := l.run(ctx, l.scripts.sent, true, keys, c.Owner, c.Epoch, string(c.Lane), id, flag(dead))
-	if err := l.fenced(c)(raw, err); err != nil {
+	raw, err := l.insist(ctx, c, l.scripts.sent, keys, c.Owner, c.Epoch, string(c.Lane), id, flag(dead))
+	if err != nil {
 		return false, err
 	}
 	return raw.(int64) == 3, nil
@@ -168,7 +169,8 @@ func (l *Ledger) Retry(ctx context.Context, c Claim, after time.Duration) error 
 // not arrive, so that the next delivery is not in doubt.
 func (l *Ledger) Undelivered(ctx context.Context, c Claim, after time.Duration, unsent bool) error {
 	keys := []string{c.Lane.key("l"), c.Lane.shared("due")}
-	return l.fenced(c)(l.run(ctx, l.scripts.undelivered, false, keys, c.Owner, c.Epoch, string(c.Lane), after.Milliseconds(), flag(unsent)))
+	_, err := l.insist(ctx, c, l.scripts.undelivered, keys, c.Owner, c.Epoch, string(c.Lane), after.Milliseconds(), flag(unsent))
+	return err
 }
 
 func journalKey(lane Lane, seq int64) string {

@@ -101,6 +101,58 @@ func TestStoreThatIsAway(t *testing.T) {
 	}
 }
 
+// TestHolderInsists lets a store take no writes when a holder says what became of its work. It says so again until the
+// store takes them, or its caller does not wait any more.
+func TestHolderInsists(t *testing.T) {
+	t.Parallel()
+	n := redisdtest.Server(t)
+	l := ledgertest.Dial(t, "redis://"+n.Addr)
+	lane := l.Session("x")
+	accept(t, l, lane, "a")
+	w := claim(t, l, lane)
+	for _, step := range []func(context.Context) error{
+		func(ctx context.Context) error { return l.Step(ctx, w.Claim, 1, "model", []byte("said")) },
+		func(ctx context.Context) error {
+			_, err := l.Finish(ctx, w.Claim, ledger.Finish{Seq: 1, Answer: []byte("answer")})
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := l.Sent(ctx, w.Claim, ledger.AnswerID(1), false)
+			return err
+		},
+	} {
+		must(t, n.ReplicaOf(t.Context(), "127.0.0.1", "1").Err())
+		given, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		wantKind(t, step(given), fault.Unavailable)
+		cancel()
+		before, done := writesRefused(t, n), make(chan error, 1)
+		go func() { done <- step(t.Context()) }()
+		until(t, "it insists", func(context.Context) error {
+			if more := writesRefused(t, n) - before; more < 10 { // more often than the client does by itself
+				return fmt.Errorf("it was refused %d times", more)
+			}
+			return nil
+		})
+		must(t, n.ReplicaOf(t.Context(), "NO", "ONE").Err())
+		must(t, <-done)
+	}
+	if w := tryClaim(t, l, lane); w != nil {
+		t.Errorf("there is work left: %+v", w)
+	}
+}
+
+// writesRefused is how often a server has said that it is a replica.
+func writesRefused(t *testing.T, n *redisdtest.Node) (times int) {
+	t.Helper()
+	stats, err := n.Info(t.Context(), "errorstats").Result()
+	must(t, err)
+	if _, after, found := strings.Cut(stats, "errorstat_READONLY:count="); found {
+		_, err = fmt.Sscan(after, &times)
+		must(t, err)
+	}
+	return times
+}
+
 // TestReaderIsWokenAfterAHalfOpenConnection holds up the connection of the subscription without ending it.
 func TestReaderIsWokenAfterAHalfOpenConnection(t *testing.T) {
 	t.Parallel()
