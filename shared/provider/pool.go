@@ -60,7 +60,8 @@ func simple(r *http.Request) bool {
 	return len(r.TransferEncoding)+len(r.Trailer)+len(r.Header["Expect"])+len(r.Header["Te"])+len(r.Header["Upgrade"]) == 0
 }
 
-// RoundTrip makes a call. Where it is simple, its body is read first; a caller who gives up ends that too.
+// RoundTrip makes a call. Where it is simple, its body is read first; a caller who gives up ends that too, and the
+// error is unheard when nobody listens.
 //
 // A connection that was used before may be closed by the function at any time. Where that was seen, or not a
 // byte of the call went into it, another takes its place. Once a byte has, nobody can tell whether the function
@@ -75,18 +76,31 @@ func (p *pool) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Write(message); err != nil { // closes the body
 		return nil, fault.As(fault.Invalid, err, "the body of the call did not come")
 	}
+	return p.send(r, message.Bytes())
+}
+
+// send makes a call that reads as message.
+func (p *pool) send(r *http.Request, message []byte) (*http.Response, error) {
 	if c := p.take(); c != nil {
-		resp, err := c.roundTrip(r, message.Bytes())
+		resp, err := c.roundTrip(r, message)
 		if err == nil || c.heard || c.sent > 0 && !safe(r.Method) || r.Context().Err() != nil {
 			return resp, err
 		}
 	}
 	c, err := p.dial(r.Context())
 	if err != nil {
-		return nil, err
+		return nil, &unheard{bytes.Clone(message), err}
 	}
-	return c.roundTrip(r, message.Bytes())
+	return c.roundTrip(r, message)
 }
+
+// unheard is the error of a call that another instance may make as well: this one cannot have acted on it.
+type unheard struct {
+	message []byte
+	error
+}
+
+func (u *unheard) Unwrap() error { return u.error }
 
 // safe reports whether a method asks for no change.
 func safe(method string) bool {

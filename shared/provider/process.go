@@ -22,6 +22,8 @@ const (
 	startTime = 10 * time.Second
 	// stableAfter is how long a process must have lived for its end not to count as one more crash in a row.
 	stableAfter = 10 * time.Second
+	// lastBreath is how long a call waits for the end of a process that listens no more.
+	lastBreath = 2 * time.Second
 	// The pause before the next start after the second crash in a row, which doubles with each further one,
 	// and its bound.
 	firstPause = time.Second
@@ -59,6 +61,7 @@ type instance struct {
 	output  *lineWriter
 	ready   chan struct{} // closed when it takes calls, or failed to start
 	err     error         // of the start; read after ready
+	gone    chan struct{} // closed when the process is no more, and the next may start
 
 	born    time.Time
 	used    time.Time
@@ -109,7 +112,7 @@ func (c *process) instance() (*instance, error) {
 		}
 		c.started++
 		name := fmt.Sprintf("%s-%d", c.deployment.Name, c.started)
-		i := &instance{name: name, ready: make(chan struct{}), idle: make(chan struct{}), born: now}
+		i := &instance{name: name, ready: make(chan struct{}), idle: make(chan struct{}), gone: make(chan struct{}), born: now}
 		c.current = i
 		c.provider.hosts.start(func() { c.run(i) })
 	}
@@ -219,6 +222,7 @@ func (c *process) ended(i *instance, cause error) {
 		c.crashed(now, now.Sub(i.born))
 	}
 	c.mu.Unlock()
+	close(i.gone)
 	if i.client != nil {
 		i.client.close()
 	}
@@ -388,6 +392,19 @@ func (c *process) last() *instance {
 		c.retire()
 	}
 	return i
+}
+
+// over waits until an instance that does not listen is gone, and reports whether it is.
+func (i *instance) over(ctx context.Context) bool {
+	timer := time.NewTimer(lastBreath)
+	defer timer.Stop()
+	select {
+	case <-i.gone:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 func (i *instance) stop(grace time.Duration) {

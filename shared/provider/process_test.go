@@ -101,6 +101,18 @@ func TestKilledProcess(t *testing.T) {
 	}
 }
 
+// TestUnnoticedEnd calls a function whose process has died, which is noticed only when what the process left behind has
+// let go of its output. The next process takes the call.
+func TestUnnoticedEnd(t *testing.T) {
+	r := start(t, processes)
+	if err := fault.Read(r.do("POST", "/function/orphan", "leave")); !fault.Is(err, fault.Unknown) {
+		t.Errorf("the call that it died on ended with %v (%s)", err, fault.KindOf(err))
+	}
+	if status, said := r.call("POST", "/function/orphan", "again"); status != http.StatusOK || said != "again" {
+		t.Errorf("the call after its end got %d %s", status, said)
+	}
+}
+
 // instanceOf returns the process of a function, which is a child of ours with the function's name in its
 // arguments.
 func instanceOf(t *testing.T, _ *rig, name string) int {

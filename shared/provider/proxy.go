@@ -82,7 +82,7 @@ func (c *process) RoundTrip(r *http.Request) (*http.Response, error) {
 		cancel()
 		c.release(i)
 	}
-	resp, err := i.client.RoundTrip(out)
+	resp, i, err := c.try(i, out)
 	if err != nil {
 		defer release()
 		return nil, c.unanswered(r.Context(), ctx, err)
@@ -92,6 +92,23 @@ func (c *process) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp.Body = held(resp.Body, release)
 	return resp, nil
+}
+
+// try makes a call at an instance. Where that has died and nobody noticed yet, the next one makes it. It returns the
+// instance that is to be released.
+func (c *process) try(i *instance, r *http.Request) (*http.Response, *instance, error) {
+	resp, err := i.client.RoundTrip(r)
+	call, ok := errors.AsType[*unheard](err)
+	if !ok || !i.over(r.Context()) {
+		return resp, i, err
+	}
+	next, err := c.acquire(r.Context())
+	if err != nil {
+		return nil, i, err
+	}
+	c.release(i)
+	resp, err = next.client.send(r, call.message)
+	return resp, next, err
 }
 
 // limit ends a call that takes too long, unless its function is one of streams.
@@ -123,7 +140,7 @@ func (c *process) unanswered(caller, call context.Context, err error) error {
 	name := c.deployment.Name
 	op, isOp := errors.AsType[*net.OpError](err)
 	switch {
-	case fault.Is(err, fault.Invalid): // the caller's doing
+	case fault.Is(err, fault.Invalid), fault.Is(err, fault.Unavailable): // the caller's doing; no instance
 		return err
 	case caller.Err() != nil:
 		return fault.As(fault.Timeout, err, "the caller did not wait for %s", name)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -69,6 +70,7 @@ func functions() []fn.Function {
 		{Name: "block", New: newBlock},
 		{Name: "held", Streams: true, New: newBlock}, // a process that cuts its calls as soon as it is asked to end
 		handler("crash", func(http.ResponseWriter, *http.Request) { os.Exit(3) }),
+		handler("orphan", orphan),
 		handler("panic", func(http.ResponseWriter, *http.Request) { panic("on purpose") }),
 		handler("abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
 		handler("half", half),
@@ -109,6 +111,20 @@ func echo(w http.ResponseWriter, r *http.Request) {
 // sink reads a body and answers with it, as a function that decodes JSON does.
 func sink(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
+	w.Write(body)
+}
+
+// orphan dies on the word, and leaves a process behind that holds its output.
+func orphan(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	if string(body) == "leave" {
+		left := exec.Command("/bin/sleep", "10")
+		left.Stderr = os.Stderr
+		if err := left.Start(); err != nil {
+			panic(err)
+		}
+		os.Exit(3)
+	}
 	w.Write(body)
 }
 
