@@ -127,7 +127,8 @@ func (l *Ledger) Extend(ctx context.Context, c Claim) error { return l.extend(ct
 
 func (l *Ledger) extend(ctx context.Context, c Claim, durable bool) error {
 	keys := []string{c.Lane.key("l"), c.Lane.shared("due")}
-	return l.fenced(c)(l.run(ctx, l.scripts.extend, durable, keys, c.Owner, c.Epoch, string(c.Lane), Lease.Milliseconds()))
+	_, err := l.insist(ctx, c, l.scripts.extend, durable, keys, c.Owner, c.Epoch, string(c.Lane), Lease.Milliseconds())
+	return err
 }
 
 // Hold extends a claim in the background while long work is under way. The context it returns ends, with

@@ -17,14 +17,14 @@ const (
 	insistPause = 250 * time.Millisecond
 )
 
-// insist runs a script by which a holder says what it is about to do, or what became of it, until the store answers or
-// insistFor is over. Whoever gives up earlier leaves an effect or a delivery behind that the next holder cannot tell
-// the outcome of. As long as the store is away there is none, and once it is back the fence decides.
-func (l *Ledger) insist(ctx context.Context, c Claim, script *redis.Script, keys []string, args ...any) (any, error) {
+// insist runs a script of a holder, as run does, until the store answers or insistFor is over. Whoever gives up earlier
+// leaves an effect or a delivery behind that the next holder cannot tell the outcome of. As long as the store is away
+// there is none, and once it is back the fence decides.
+func (l *Ledger) insist(ctx context.Context, c Claim, script *redis.Script, durable bool, keys []string, args ...any) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, insistFor)
 	defer cancel()
 	for {
-		raw, err := l.run(ctx, script, true, keys, args...)
+		raw, err := l.run(ctx, script, durable, keys, args...)
 		err = l.fenced(c)(raw, err)
 		if !fault.Is(err, fault.Unavailable) || !paused(ctx, insistPause) {
 			return raw, err

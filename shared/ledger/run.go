@@ -49,7 +49,7 @@ func (l *Ledger) Rest(ctx context.Context, c Claim) error {
 
 func (l *Ledger) wait(ctx context.Context, c Claim, inMs, keepMs int64) error {
 	keys := []string{c.Lane.key("l"), c.Lane.shared("due"), c.Lane.key("j")}
-	_, err := l.insist(ctx, c, l.scripts.wait, keys, c.Owner, c.Epoch, string(c.Lane), inMs, keepMs)
+	_, err := l.insist(ctx, c, l.scripts.wait, true, keys, c.Owner, c.Epoch, string(c.Lane), inMs, keepMs)
 	return err
 }
 
@@ -115,7 +115,7 @@ func (l *Ledger) End(ctx context.Context, c Claim, e End) error {
 	if e.Session != "" {
 		answer = seal(l.box(session), "out", e.Answer)
 	}
-	_, err := l.insist(ctx, c, l.scripts.end, keys, c.Owner, c.Epoch, string(c.Lane),
+	_, err := l.insist(ctx, c, l.scripts.end, true, keys, c.Owner, c.Epoch, string(c.Lane),
 		e.Key, l.digest(c.Lane, e.Key, e.Body), l.box(c.Lane).Seal("j/"+e.Key, e.Body), maxJournal, KeepIdle.Milliseconds(),
 		string(session), string(c.Lane)+"."+strings.ReplaceAll(e.Key, "|", "/"), answer)
 	return err

@@ -90,7 +90,7 @@ func (l *Ledger) step(ctx context.Context, c Claim, seq int64, key string, body 
 		return fault.New(fault.TooLarge, "a journal line is over %d bytes", MaxValue).At(key)
 	}
 	keys := []string{c.Lane.key("l"), journalKey(c.Lane, seq), c.Lane.shared("due"), c.Lane.shared("brake")}
-	_, err := l.insist(ctx, c, l.scripts.step, keys, c.Owner, c.Epoch, string(c.Lane), Lease.Milliseconds(),
+	_, err := l.insist(ctx, c, l.scripts.step, true, keys, c.Owner, c.Epoch, string(c.Lane), Lease.Milliseconds(),
 		key, l.digest(c.Lane, key, body), l.box(c.Lane).Seal("j/"+key, body), maxJournal, flag(unlessStopped), l.brakeOf(user))
 	return err
 }
@@ -138,7 +138,7 @@ func (l *Ledger) Finish(ctx context.Context, c Claim, f Finish) (deliver bool, e
 	for _, turn := range f.Turns {
 		args = append(args, append([]byte(">"), box.Seal("ctx", turn)...))
 	}
-	raw, err := l.insist(ctx, c, l.scripts.finish, keys, args...)
+	raw, err := l.insist(ctx, c, l.scripts.finish, true, keys, args...)
 	if err != nil {
 		return false, err
 	}
@@ -152,7 +152,7 @@ func AnswerID(seq int64) string { return "m" + strconv.FormatInt(seq, 10) }
 // waits there. With dead, the entry could not be delivered for good and is put aside.
 func (l *Ledger) Sent(ctx context.Context, c Claim, id string, dead bool) (more bool, err error) {
 	keys := []string{c.Lane.key("l"), c.Lane.key("in"), c.Lane.key("out"), c.Lane.shared("due"), c.Lane.shared("dlq")}
-	raw, err := l.insist(ctx, c, l.scripts.sent, keys, c.Owner, c.Epoch, string(c.Lane), id, flag(dead))
+	raw, err := l.insist(ctx, c, l.scripts.sent, true, keys, c.Owner, c.Epoch, string(c.Lane), id, flag(dead))
 	if err != nil {
 		return false, err
 	}
@@ -169,7 +169,7 @@ func (l *Ledger) Retry(ctx context.Context, c Claim, after time.Duration) error 
 // not arrive, so that the next delivery is not in doubt.
 func (l *Ledger) Undelivered(ctx context.Context, c Claim, after time.Duration, unsent bool) error {
 	keys := []string{c.Lane.key("l"), c.Lane.shared("due")}
-	_, err := l.insist(ctx, c, l.scripts.undelivered, keys, c.Owner, c.Epoch, string(c.Lane), after.Milliseconds(), flag(unsent))
+	_, err := l.insist(ctx, c, l.scripts.undelivered, false, keys, c.Owner, c.Epoch, string(c.Lane), after.Milliseconds(), flag(unsent))
 	return err
 }
 

@@ -110,35 +110,48 @@ func TestHolderInsists(t *testing.T) {
 	lane := l.Session("x")
 	accept(t, l, lane, "a")
 	w := claim(t, l, lane)
-	for _, step := range []func(context.Context) error{
-		func(ctx context.Context) error { return l.Step(ctx, w.Claim, 1, "model", []byte("said")) },
-		func(ctx context.Context) error {
-			_, err := l.Finish(ctx, w.Claim, ledger.Finish{Seq: 1, Answer: []byte("answer")})
-			return err
-		},
-		func(ctx context.Context) error {
-			_, err := l.Sent(ctx, w.Claim, ledger.AnswerID(1), false)
-			return err
-		},
-	} {
-		must(t, n.ReplicaOf(t.Context(), "127.0.0.1", "1").Err())
-		given, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		wantKind(t, step(given), fault.Unavailable)
-		cancel()
-		before, done := writesRefused(t, n), make(chan error, 1)
-		go func() { done <- step(t.Context()) }()
-		until(t, "it insists", func(context.Context) error {
-			if more := writesRefused(t, n) - before; more < 10 { // more often than the client does by itself
-				return fmt.Errorf("it was refused %d times", more)
-			}
-			return nil
-		})
-		must(t, n.ReplicaOf(t.Context(), "NO", "ONE").Err())
-		must(t, <-done)
-	}
+	insists(t, n, func(ctx context.Context) error { return l.Extend(ctx, w.Claim) })
+	insists(t, n, func(ctx context.Context) error { return l.Step(ctx, w.Claim, 1, "model", []byte("said")) })
+	insists(t, n, func(ctx context.Context) error {
+		_, err := l.Finish(ctx, w.Claim, ledger.Finish{Seq: 1, Answer: []byte("answer")})
+		return err
+	})
+	insists(t, n, func(ctx context.Context) error { return l.Undelivered(ctx, w.Claim, 0, true) })
+	w = claim(t, l, lane)
+	insists(t, n, func(ctx context.Context) error {
+		_, err := l.Sent(ctx, w.Claim, ledger.AnswerID(1), false)
+		return err
+	})
 	if w := tryClaim(t, l, lane); w != nil {
 		t.Errorf("there is work left: %+v", w)
 	}
+	run := spawned(t, l)
+	insists(t, n, func(ctx context.Context) error { return l.Wait(ctx, run.Claim, 0) })
+	run = claim(t, l, run.Lane)
+	insists(t, n, func(ctx context.Context) error {
+		return l.End(ctx, run.Claim, ledger.End{Key: "end", Body: []byte("done")})
+	})
+}
+
+// insists does something while a server takes no writes, and lets it take them when it was asked more often than the
+// client does by itself. Whoever gives it little time gets an error before.
+func insists(t *testing.T, n *redisdtest.Node, do func(context.Context) error) {
+	t.Helper()
+	const often = 10
+	must(t, n.ReplicaOf(t.Context(), "127.0.0.1", "1").Err())
+	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	wantKind(t, do(short), fault.Unavailable)
+	before, done := writesRefused(t, n), make(chan error, 1)
+	go func() { done <- do(t.Context()) }()
+	until(t, "it insists", func(context.Context) error {
+		if more := writesRefused(t, n) - before; more < often {
+			return fmt.Errorf("it was refused %d times", more)
+		}
+		return nil
+	})
+	must(t, n.ReplicaOf(t.Context(), "NO", "ONE").Err())
+	must(t, <-done)
 }
 
 // writesRefused is how often a server has said that it is a replica.

@@ -25,9 +25,6 @@ const stopGrace = 500 * time.Millisecond
 // that stood still for longer asks first: somebody else may be at the effect by now.
 const freshFor = ledger.Lease / 3
 
-// askAgain is the pause before a store that is away is asked again.
-const askAgain = 250 * time.Millisecond
-
 // runUnit acts: recall window, intent, call, outcome. Each line is in the journal before the next thing
 // happens. A stop cuts off what can be repeated or taken back; what can be neither ends as it may, because
 // cutting it off would only leave nobody knowing.
@@ -95,15 +92,8 @@ func (h *handler) announce(ctx context.Context, j *journal.Journal, p prepared, 
 func (h *handler) stillOurs(ctx context.Context, j *journal.Journal) error {
 	for {
 		err := h.ledger.Extend(ctx, j.Claim())
-		if !fault.Is(err, fault.Unavailable) {
+		if !fault.Is(err, fault.Unavailable) || ctx.Err() != nil {
 			return err
-		}
-		timer := time.NewTimer(askAgain)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return context.Cause(ctx)
-		case <-timer.C:
 		}
 	}
 }
